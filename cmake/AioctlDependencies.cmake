@@ -1,0 +1,12 @@
+# Packages, all through pkg-config, as PkgConfig:: targets.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LIBURING IMPORTED_TARGET liburing>=2.3)
+find_library(LIBAIO_LIBRARY aio)
+find_path(LIBAIO_INCLUDE_DIR libaio.h)
+if(AIOCTL_GLIB)
+  pkg_check_modules(GLIB IMPORTED_TARGET glib-2.0)
+endif()
+if(AIOCTL_LUA)
+  pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.4)
+endif()

@@ -1,0 +1,94 @@
+/*
+ * aioctl/context.h - what our AioContext offers beyond block/aio.h
+ *
+ * Thread rules are given per function: "home" means the thread that polls the
+ * context (a context without a home adopts the first thread that polls it).
+ */
+#ifndef AIOCTL_CONTEXT_H
+#define AIOCTL_CONTEXT_H
+
+#include "aioctl/decls.h"
+#include "block/aio.h"
+
+AIOCTL_BEGIN_DECLS
+
+/*
+ * aio_context_set_fdmon: choose the file descriptor monitor of @ctx
+ * @name: "auto", "poll", "epoll" or "io_uring"; a '!' at the end means: fail
+ *        rather than fall back to the next usable monitor.
+ * @errp: set when the name is unknown, or the monitor is unusable and '!' given
+ *
+ * Home thread only.  Inside a callback the switch takes effect at the end of
+ * the tick; outside of aio_poll() at once.  File I/O in flight is not touched.
+ * Returns: true on success (a fall-back is success; see aio_context_fdmon()).
+ */
+bool aio_context_set_fdmon(AioContext *ctx, const char *name, Error **errp);
+
+/* Name of the monitor in use ("epoll"); any thread. */
+const char *aio_context_fdmon(AioContext *ctx);
+
+/* Why the monitor first asked for is not in use, or NULL.  Home thread. */
+const char *aio_context_fdmon_fallback(AioContext *ctx);
+
+/*
+ * aio_fdmon_probe: can monitor @name be used on this machine?
+ * @why: on failure receives a malloc'ed reason with its remedy; the caller
+ *       frees it.  May be NULL.
+ * Any thread.  The answer is not cached.
+ */
+bool aio_fdmon_probe(const char *name, char **why);
+
+/* NULL-terminated list of the monitors compiled in, best first. */
+const char *const *aio_fdmon_names(void);
+
+/*
+ * aio_co_ready: run @co (which has yielded, or never ran) at the end of this
+ * tick or in the next one.
+ *
+ * Home thread only: the cheap sibling of aio_co_schedule(), same FIFO queue,
+ * no atomics, no wake-up.  Aborts when @co is already scheduled.
+ */
+void aio_co_ready(AioContext *ctx, Coroutine *co);
+
+/* True when the calling thread may poll @ctx. */
+bool aio_context_in_home_thread(AioContext *ctx);
+
+/* True while an aio_poll() or GSource dispatch of @ctx is on the stack. */
+bool aio_context_is_dispatching(AioContext *ctx);
+
+/* Counters since creation.  All monotonic except in_flight. */
+typedef struct AioContextStats {
+    uint64_t iterations;     /* aio_poll() calls and GSource dispatches */
+    uint64_t polls;          /* busy-poll rounds entered */
+    uint64_t poll_hits;      /* ... that found work before blocking */
+    uint64_t poll_ns_total;  /* time spent busy polling */
+    uint64_t blocked_ns;     /* time spent in blocking waits */
+    uint64_t blocked;        /* waits with a timeout other than 0 */
+    uint64_t bhs;            /* bottom halves run */
+    uint64_t fds;            /* fd callbacks run */
+    uint64_t timers;         /* timer callbacks run */
+    uint64_t coroutines;     /* coroutines resumed from the ready queue */
+    uint64_t submitted;      /* requests handed to a file engine */
+    uint64_t completed;      /* requests completed */
+    uint64_t in_flight;      /* submitted - completed */
+    uint64_t batches;        /* submit system calls */
+    uint64_t notifies;       /* event notifier writes */
+    uint64_t wakeups;        /* ... that this context consumed */
+    int64_t poll_ns;         /* current busy-poll budget */
+    uint64_t registered_buffers;          /* in the ring's buffer table */
+    uint64_t registration_failures;       /* fell back to plain buffers */
+} AioContextStats;
+
+/* Copies the counters.  Home thread. */
+void aio_context_get_stats(AioContext *ctx, AioContextStats *stats);
+
+/* Current settings; home thread. */
+typedef struct AioContextParams {
+    int64_t poll_max_ns, poll_grow, poll_shrink;
+    int64_t max_batch;
+    int64_t thread_pool_min, thread_pool_max;
+} AioContextParams;
+void aio_context_get_params(AioContext *ctx, AioContextParams *params);
+
+AIOCTL_END_DECLS
+#endif

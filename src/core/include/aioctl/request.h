@@ -1,0 +1,123 @@
+/*
+ * aioctl/request.h - one file operation, on any engine
+ *
+ * An AioRequest is caller-owned memory (usually on the stack of the coroutine
+ * that waits for it): initialise it, submit it, do not touch it until its
+ * callback ran.  Every submitted request gets exactly one callback, in the home
+ * thread of its context, never from inside aio_request_submit().
+ *
+ * The result is what the system call would have returned: a byte count (may be
+ * short, 0 at end of file) or a negative errno.  No zero-filling, no retry of
+ * short transfers: block/raw-aio.h adds those.  -EINTR and -EAGAIN are retried
+ * inside the engine and never seen.
+ */
+#ifndef AIOCTL_REQUEST_H
+#define AIOCTL_REQUEST_H
+
+#include <sys/uio.h>
+
+#include "aioctl/decls.h"
+#include "block/aio.h"
+
+AIOCTL_BEGIN_DECLS
+
+typedef enum AioOp {
+    AIO_OP_NOP,
+    AIO_OP_READ,      /* base, len, offset */
+    AIO_OP_WRITE,     /* base, len, offset */
+    AIO_OP_READV,     /* iov, iovcnt, offset; iov must outlive the request */
+    AIO_OP_WRITEV,    /* iov, iovcnt, offset */
+    AIO_OP_FSYNC,
+    AIO_OP_FDATASYNC,
+    AIO_OP_FALLOCATE, /* flags = mode, offset, len */
+    AIO_OP_CALL,      /* call(arg): any blocking function, on the thread pool */
+    AIO_OP__MAX
+} AioOp;
+
+typedef struct AioEngine AioEngine;
+typedef struct AioRequest AioRequest;
+typedef void AioRequestFunc(AioRequest *req);
+
+struct AioRequest {
+    /* Set by the caller. */
+    AioOp op;
+    int fd;
+    int buf_index;    /* slot in the ring's registered buffers, or -1 */
+    int flags;
+    int64_t offset;   /* -1: at the file position (pipes, sockets, ttys) */
+    union {
+        struct {
+            void *base;
+            size_t len;
+        };
+        struct {
+            const struct iovec *iov;
+            int iovcnt;
+        };
+        struct {
+            int64_t (*call)(void *arg);
+            void *arg;
+        };
+    };
+    AioRequestFunc *done;
+    void *opaque;
+
+    /* Result: valid from the callback on. */
+    int64_t ret;
+
+    /* The engine's own; zero on submission. */
+    AioContext *ctx;
+    const AioEngine *engine; /* the one that really ran it */
+    AioRequest *next;
+    uint64_t private_data[6];
+};
+
+/*
+ * aio_request_submit: start @req on @engine in the current context @ctx
+ *
+ * Home thread only.  An operation that @engine lacks runs on the thread pool.
+ * Submission is batched: it happens when a batch is full, when the outermost
+ * plug ends, or before the context would wait, whichever is first.
+ */
+void aio_request_submit(AioContext *ctx, const AioEngine *engine,
+                        AioRequest *req);
+
+/*
+ * aio_request_cancel: ask for @req to end early
+ *
+ * Home thread only.  Its callback still comes exactly once: with -ECANCELED
+ * when the request never touched the file, else with its real result.
+ */
+void aio_request_cancel(AioRequest *req);
+
+/* Between plug and unplug (nestable) requests are queued, not submitted. */
+void aio_request_plug(AioContext *ctx);
+void aio_request_unplug(AioContext *ctx);
+
+/*
+ * aio_engine_get: the engine called @name, made ready for @ctx
+ * @name: "auto", "threads", "linux_aio" or "io_uring"; '!' at the end: fail
+ *        rather than fall back
+ * @direct: whether the file is open with O_DIRECT (Linux AIO blocks without it,
+ *          so "auto" and fall-back skip it there)
+ * @fallback: when another engine than the one named is returned, receives the
+ *            static reason; NULL otherwise.  May be NULL.
+ * Returns: the engine, or NULL with @errp set.  Home thread only.
+ */
+const AioEngine *aio_engine_get(AioContext *ctx, const char *name, bool direct,
+                                const char **fallback, Error **errp);
+const char *aio_engine_name(const AioEngine *engine);
+bool aio_engine_probe(const char *name, char **why); /* as aio_fdmon_probe */
+const char *const *aio_engine_names(void);           /* best first */
+
+/*
+ * aio_buffer_register: put a buffer into @ctx's registered-buffer table
+ * Returns: the slot for AioRequest.buf_index, or a negative errno (-ENOMEM over
+ * the memlock limit, -ENOTSUP without io_uring), counted in the statistics;
+ * callers then go on with buf_index = -1.  Home thread only.
+ */
+int aio_buffer_register(AioContext *ctx, void *base, size_t len);
+void aio_buffer_unregister(AioContext *ctx, int slot);
+
+AIOCTL_END_DECLS
+#endif

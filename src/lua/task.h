@@ -1,0 +1,82 @@
+/*
+ * task.h - Lua tasks: coroutines of the loop, each with its own C stack
+ *
+ * What a binding needs in order to wait.  The pattern:
+ *
+ *     LuaTask *t = task_check_can_park(L);       (raises when it may not)
+ *     ... link yourself into a queue, or submit a request ...
+ *     while (!done) {
+ *         why = task_park(t, deadline);
+ *         if (why != PARK_WOKEN) { unlink, or ask to cancel and go on }
+ *     }
+ *     if (why == PARK_CANCELLED) task_throw_cancel(L, t);
+ *
+ * Between check and park nothing may raise.  A wake is never lost: task_wake()
+ * on a task that is not parked yet makes its next task_park() return at once.
+ * Spurious wake-ups do not happen, but the loop above costs nothing.
+ */
+#ifndef TASK_H
+#define TASK_H
+
+#include "alua.h"
+
+typedef enum ParkResult {
+    PARK_WOKEN,
+    PARK_TIMEOUT,   /* @deadline passed */
+    PARK_CANCELLED, /* reported once per request; then call task_throw_cancel() */
+} ParkResult;
+
+/* Who can end this wait: decides what the deadlock check believes. */
+typedef enum ParkKind {
+    PARK_ON_WORLD,  /* I/O in flight, a signal, another thread */
+    PARK_ON_TASKS,  /* a channel, a join, a waker: only other tasks can end it */
+} ParkKind;
+
+/*
+ * task_check_can_park: the running task, or an error saying why parking is
+ * refused: not in a task, in a callback (named), in a finalizer, or the calling
+ * lua_State is not the task's innermost one.  Also raises a pending cancel that
+ * was not delivered yet.
+ */
+LuaTask *task_check_can_park(lua_State *L);
+
+/* @deadline_ns: absolute, QEMU_CLOCK_REALTIME; -1 = none. */
+ParkResult task_park(LuaTask *t, ParkKind kind, int64_t deadline_ns);
+
+/* The same, deaf to cancel requests (they stay pending): for reaping. */
+void task_park_uncancellable(LuaTask *t, ParkKind kind);
+
+/* Home thread: queue @t to run (FIFO with all other wake-ups). */
+void task_wake(LuaTask *t);
+
+/* Raises the cancellation error; does not return. */
+_Noreturn void task_throw_cancel(lua_State *L, LuaTask *t);
+
+/* now + ns, saturating; -1 stays -1. */
+int64_t task_deadline(int64_t timeout_ns);
+
+AioContext *task_context(const LuaTask *t);
+
+/* ---- FIFO queues of waiting tasks (channels, semaphores, ...) ----------- */
+
+typedef struct WaitQueue WaitQueue;
+typedef struct Waiter {
+    LuaTask *task;
+    WaitQueue *queue; /* NULL once dequeued */
+    struct Waiter *prev, *next;
+    void *slot;       /* the waiter's own: where a handed-over value goes */
+} Waiter;
+struct WaitQueue {
+    Waiter *head, *tail;
+};
+
+/*
+ * waitq_wait: append and park until dequeued, cancelled or late.
+ * @w lives on the caller's stack; unlinked on return whatever happened.
+ */
+ParkResult waitq_wait(WaitQueue *q, Waiter *w, LuaTask *t, int64_t deadline_ns);
+/* Dequeue and wake the first waiter; NULL when there is none. */
+Waiter *waitq_wake_one(WaitQueue *q);
+void waitq_wake_all(WaitQueue *q);
+
+#endif

@@ -1,0 +1,65 @@
+/*
+ * vm.h - one Lua VM and the contexts it drives
+ *
+ * Home-thread only, except where said.
+ */
+#ifndef VM_H
+#define VM_H
+
+#include "alua.h"
+
+/* One AioContext as the VM sees it. */
+struct LuaContext {
+    AluaObject object; /* class aio.context */
+    LuaVM *vm;
+    AioContext *ctx;   /* NULL when closed */
+    lua_State *L;      /* callbacks run here; anchored in user value 1 */
+    LuaContext *next;  /* all open contexts of the VM */
+};
+
+struct LuaVM {
+    lua_State *main;          /* the real main lua_State */
+    LuaContext *home;         /* the default context: aio.context() */
+    LuaTask *current;         /* running task; NULL on the loop's stack */
+    const LuaHandle *callback; /* running callback on the loop's stack */
+    uint64_t active;          /* armed ref'd handles + ref'd waits that the
+                                 world can end (I/O, time, signals, remote) */
+    uint64_t ready;           /* tasks queued to run */
+    uint64_t io_in_flight;
+    bool exiting;
+    int exit_code;
+    struct LuaVMPrivate *priv; /* vm.c */
+};
+
+/*
+ * vm_open: the VM of @L, created on first use (with its home context).
+ * Returns NULL with @errp set.
+ */
+LuaVM *vm_open(lua_State *L, Error **errp);
+/* Cancels tasks (bounded time), closes handles and contexts. */
+void vm_close(LuaVM *vm);
+
+/*
+ * vm_run_main: run @fn as the main task on @L on a C stack of @stack_size, and
+ * the loop beside it until nothing ref'd is armed and every task has ended.
+ * @fn is called protected (its own lua_pcall) and returns an exit status.
+ * Returns the exit status by the contract: 0, 1, n, 3 (deadlock).
+ */
+int vm_run_main(LuaVM *vm, lua_CFunction fn, void *arg, size_t stack_size);
+
+/* Ask the loop to unwind and end with @code: os.exit, aio.exit. */
+void vm_request_exit(LuaVM *vm, int code);
+
+/* First SIGINT: cancel the main task (all tasks once main has ended), also one
+ * that spins.  Async-signal-safe. */
+void vm_interrupt(LuaVM *vm);
+
+/*
+ * vm_uncaught: an error nobody will receive
+ * @L: has the error value on top (popped), @traceback below it may be nil
+ * @origin: "task 'x', created at f.lua:3"
+ * Goes to aio.on_error(fn), else is printed and the program ends with 1.
+ */
+void vm_uncaught(LuaVM *vm, lua_State *L, const char *origin);
+
+#endif
