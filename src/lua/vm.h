@@ -28,6 +28,13 @@ struct LuaVM {
     uint64_t io_in_flight;
     bool exiting;
     int exit_code;
+
+    /* The host's options; zero means the built-in default.  The strings live as
+     * long as the program. */
+    const char *default_fdmon;  /* of new contexts: aio_context_set_fdmon() */
+    const char *default_engine; /* of file.open() without engine= */
+    bool log_errors; /* an error nobody receives is printed, and we go on */
+
     struct LuaVMPrivate *priv; /* vm.c */
 };
 
