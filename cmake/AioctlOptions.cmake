@@ -8,6 +8,11 @@ option(AIOCTL_COVERAGE "instrument for gcov" OFF)
 set(AIOCTL_SANITIZE "" CACHE STRING "address,undefined or thread")
 set(AIOCTL_COROUTINE "asm" CACHE STRING "asm (where there is one) or ucontext")
 
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_C_COMPILER_LAUNCHER)
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_EXTENSIONS ON)
 set(CMAKE_C_VISIBILITY_PRESET hidden)

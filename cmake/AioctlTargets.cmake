@@ -1,8 +1,74 @@
-# aioctl_c_spec(NAME SOURCES...): one C test program, one ctest entry.
+# Functions that declare tests.  Several build trees can be run as one ctest
+# tree (./dev test), so the names of a sanitized tree carry its preset.  Label
+# "full": too slow for every push, only run by ./dev test --full.
+if(AIOCTL_SANITIZE MATCHES "address")
+  set(AIOCTL_TEST_PREFIX "asan.")
+elseif(AIOCTL_SANITIZE MATCHES "thread")
+  set(AIOCTL_TEST_PREFIX "tsan.")
+else()
+  set(AIOCTL_TEST_PREFIX "")
+endif()
+set(AIOCTL_TEST_ENVIRONMENT
+  "AIOCTL_BUILD=${CMAKE_BINARY_DIR}"
+  "ASAN_OPTIONS=exitcode=99:detect_stack_use_after_return=0"
+  "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"
+  "TSAN_OPTIONS=exitcode=66:second_deadlock_stack=1")
+find_program(VALGRIND valgrind)
+find_program(BUSTED busted)
+
+# aioctl_test_labels(NAME LABEL [full]): properties that every test has.
+function(aioctl_test_labels name)
+  set_tests_properties(${name} PROPERTIES LABELS "${ARGN}"
+    SKIP_RETURN_CODE 77 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+endfunction()
+
+# aioctl_c_spec(NAME SOURCES...): one C test program, one ctest entry, and in
+# a plain tree one more under valgrind.
 function(aioctl_c_spec name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name} PRIVATE aioctl_core aioctl_test_main aioctl_flags)
-  add_test(NAME core.${name} COMMAND ${name})
-  set_tests_properties(core.${name} PROPERTIES
-    SKIP_RETURN_CODE 77 TIMEOUT 120 LABELS core)
+  set(test ${AIOCTL_TEST_PREFIX}core.${name})
+  add_test(NAME ${test} COMMAND ${name})
+  set_tests_properties(${test} PROPERTIES TIMEOUT 120
+    ENVIRONMENT "${AIOCTL_TEST_ENVIRONMENT}")
+  if(AIOCTL_SANITIZE MATCHES "thread")
+    aioctl_test_labels(${test} core full)
+  else()
+    aioctl_test_labels(${test} core)
+  endif()
+  if(VALGRIND AND NOT AIOCTL_SANITIZE)
+    add_test(NAME valgrind.core.${name} COMMAND ${VALGRIND} -q
+      --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
+      $<TARGET_FILE:${name}>)
+    set_tests_properties(valgrind.core.${name} PROPERTIES TIMEOUT 600
+      ENVIRONMENT "${AIOCTL_TEST_ENVIRONMENT};AIOCTL_VALGRIND=1")
+    aioctl_test_labels(valgrind.core.${name} valgrind full)
+  endif()
+endfunction()
+
+# aioctl_lua_spec(FILE MONITOR): a busted file inside the built host.  MONITOR
+# names the fd monitor that contexts use, or is "once" where it does not
+# matter.
+function(aioctl_lua_spec file monitor)
+  file(RELATIVE_PATH stem ${CMAKE_SOURCE_DIR}/spec ${file})
+  string(REGEX REPLACE "_spec\\.lua$" "" stem ${stem})
+  string(REPLACE "/" "." stem ${stem})
+  set(test ${AIOCTL_TEST_PREFIX}${stem})
+  set(environment ${AIOCTL_TEST_ENVIRONMENT} "AIOCTL=$<TARGET_FILE:aioctl>")
+  if(NOT monitor STREQUAL "once")
+    set(test ${test}@${monitor})
+    list(APPEND environment "AIOCTL_FDMON=${monitor}")
+  endif()
+  add_test(NAME ${test}
+    COMMAND ${BUSTED} --lua=$<TARGET_FILE:aioctl> -o TAP ${file})
+  set_tests_properties(${test} PROPERTIES TIMEOUT 300
+    ENVIRONMENT "${environment}")
+  # Smoke under ASan: each spec on the best monitor; the rest takes --full.
+  if(AIOCTL_SANITIZE MATCHES "address" AND monitor STREQUAL "io_uring")
+    aioctl_test_labels(${test} lua)
+  elseif(AIOCTL_SANITIZE)
+    aioctl_test_labels(${test} lua full)
+  else()
+    aioctl_test_labels(${test} lua)
+  endif()
 endfunction()

@@ -1,0 +1,38 @@
+# What `cmake --install` puts where.  The headers keep the include paths of the
+# API ("block/aio.h") below a folder of their own, which aioctl.pc names.
+set(AIOCTL_PC_LIBS_PRIVATE "-pthread")
+set(AIOCTL_PC_REQUIRES_PRIVATE "")
+if(LIBURING_FOUND)
+  string(APPEND AIOCTL_PC_REQUIRES_PRIVATE " liburing")
+endif()
+if(GLIB_FOUND)
+  string(APPEND AIOCTL_PC_REQUIRES_PRIVATE " glib-2.0")
+endif()
+if(LIBAIO_LIBRARY AND LIBAIO_INCLUDE_DIR)
+  string(APPEND AIOCTL_PC_LIBS_PRIVATE " -laio")
+endif()
+# A prefix given at install time wins over the configured one.
+file(READ ${CMAKE_SOURCE_DIR}/cmake/aioctl.pc.in AIOCTL_PC)
+string(REPLACE "@CMAKE_INSTALL_PREFIX@" "\${pcfiledir}/@AIOCTL_PC_UP@"
+  AIOCTL_PC "${AIOCTL_PC}")
+file(RELATIVE_PATH AIOCTL_PC_UP
+  ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(CONFIGURE "${AIOCTL_PC}" AIOCTL_PC @ONLY)
+file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/aioctl.pc CONTENT "${AIOCTL_PC}")
+
+install(TARGETS aioctl_static aioctl_shared
+  ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/src/core/include/
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/aioctl FILES_MATCHING PATTERN *.h)
+install(FILES ${CMAKE_BINARY_DIR}/aioctl.pc
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/README.md
+  ${CMAKE_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+if(AIOCTL_LUA)
+  install(TARGETS aioctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(TARGETS aio_core_module
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/lua/5.4/aio)
+  install(DIRECTORY ${CMAKE_SOURCE_DIR}/scripts/aio
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/lua/5.4 FILES_MATCHING PATTERN *.lua)
+endif()
