@@ -70,8 +70,9 @@ void alua_pushanchored(lua_State *L, AluaObject *o);
  */
 struct LuaHandle {
     AluaObject object;
-    LuaContext *owner;
+    LuaContext *owner;  /* NULL when closed */
     const char *kind;   /* "bh", "timer", "fd", "notifier" */
+    void (*release)(LuaHandle *h); /* class: frees the C side; calls no Lua */
     char *name;         /* malloc'ed, or NULL: the origin is used */
     char origin[80];    /* "script.lua:12" */
     bool armed;
@@ -82,7 +83,8 @@ struct LuaHandle {
 /* Fills in name (string at @name_arg, or none) and the origin of the caller. */
 void handle_open(lua_State *L, LuaHandle *h, LuaContext *owner,
                  const char *kind, int name_arg);
-void handle_close(lua_State *L, LuaHandle *h); /* disarms, unlinks, idempotent */
+/* Disarms, calls h->release, unlinks, clears owner; idempotent. */
+void handle_close(lua_State *L, LuaHandle *h);
 void handle_arm(lua_State *L, LuaHandle *h, int index); /* anchors too */
 void handle_disarm(lua_State *L, LuaHandle *h);
 int handle_ref(lua_State *L);   /* ready-made methods h:ref(), h:unref() */

@@ -20,6 +20,8 @@ struct LuaContext {
 struct LuaVM {
     lua_State *main;          /* the real main lua_State */
     LuaContext *home;         /* the default context: aio.context() */
+    LuaContext *contexts;     /* all open ones, home included */
+    LuaHandle *handles;       /* all open ones, of every context */
     LuaTask *current;         /* running task; NULL on the loop's stack */
     const LuaHandle *callback; /* running callback on the loop's stack */
     uint64_t active;          /* armed ref'd handles + ref'd waits that the
