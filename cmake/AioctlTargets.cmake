@@ -26,7 +26,8 @@ endfunction()
 # a plain tree one more under valgrind.
 function(aioctl_c_spec name)
   add_executable(${name} ${ARGN})
-  target_link_libraries(${name} PRIVATE aioctl_core aioctl_test_main aioctl_flags)
+  target_link_libraries(${name}
+    PRIVATE aioctl_core aioctl_test_main aioctl_flags)
   set(test ${AIOCTL_TEST_PREFIX}core.${name})
   add_test(NAME ${test} COMMAND ${name})
   set_tests_properties(${test} PROPERTIES TIMEOUT 120

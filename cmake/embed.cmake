@@ -1,5 +1,5 @@
-# Writes a C file with every script under ROOT as a byte array, and one table:
-#   const AioctlEmbedded aioctl_embedded[] = {{"aio/block.lua", data, size}, ...}
+# Writes a C file with each script under ROOT as a byte array, and one table:
+#   const AioctlEmbedded aioctl_embedded[] = {{"aio/block.lua", data, size}}
 file(GLOB_RECURSE paths RELATIVE ${ROOT} ${ROOT}/*.lua)
 list(SORT paths)
 set(arrays "")
