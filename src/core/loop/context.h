@@ -1,0 +1,277 @@
+/*
+ * context.h - the layout of AioContext, and what the files of loop/ share
+ *
+ * Each group of fields says who may touch it:
+ *   home      only the home thread (before there is one: the only user)
+ *   list_lock with ctx->list_lock held
+ *   atomic    any thread, with explicit memory order
+ * One layout whatever the build options.
+ */
+#ifndef LOOP_CONTEXT_H
+#define LOOP_CONTEXT_H
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+
+#include "aioctl/context.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "block/aio.h"
+#include "loop/fdmon.h"
+#include "qemu/coroutine_int.h"
+
+/* ---- handlers -------------------------------------------------------------- */
+
+struct AioHandler {
+    /* Fixed at creation; -1 for a pseudo handler. */
+    int fd;
+    bool is_external;
+
+    /* Changed by the home thread only (others put a new node in its place). */
+    bool poll_started; /* io_poll_begin called, io_poll_end not yet */
+    bool poll_ready;   /* on the ready list because io_poll said so */
+    bool in_ready_list;
+    bool in_poll_list;
+    bool is_notifier;  /* the context's own: running it is no progress */
+    uint32_t revents;  /* events to be dispatched; valid in the ready list */
+    uint64_t ready_slice; /* see handler_dispatch_ready() */
+    int64_t poll_idle_ns; /* leaves the poll list when it stays idle until */
+    IOHandler *io_read;
+    IOHandler *io_write;
+    AioPollFn *io_poll;
+    IOHandler *io_poll_ready;
+    IOHandler *io_poll_begin;
+    IOHandler *io_poll_end;
+    void *opaque;
+    QTAILQ_ENTRY(AioHandler) node_ready;
+    QTAILQ_ENTRY(AioHandler) node_poll;
+
+    /* atomic: set once, under list_lock */
+    bool deleted;
+
+    /* list_lock */
+    uint32_t events; /* what the callbacks ask for */
+    uint32_t watch;  /* the same, 0 while externals are disabled */
+    QTAILQ_ENTRY(AioHandler) node;         /* in aio_handlers */
+    QTAILQ_ENTRY(AioHandler) node_deleted; /* in deleted_aio_handlers */
+
+    /* The monitor's own: see the contract in fdmon.h. */
+    uint32_t mon_refs;
+    uint32_t mon_events; /* what the kernel was last told to watch */
+    uint32_t mon_flags;
+    uint32_t mon_id;
+    AioHandler *mon_next;
+    AioHandler **mon_prev;
+};
+
+/* ---- hooks of the file engines ----------------------------------------------- */
+
+/*
+ * Called in the home thread.  before_wait comes before every wait for fds, also
+ * a non-blocking one, and before the timeout is computed: submit what is queued.
+ * What it completes goes to the ready list.  destroy comes while the context is
+ * being destroyed, when handlers, bottom halves and monitor still work; hooks
+ * are destroyed in the reverse order of their addition.
+ */
+typedef struct ContextHook {
+    void (*before_wait)(AioContext *ctx);
+    void (*destroy)(AioContext *ctx);
+} ContextHook;
+
+enum { CONTEXT_HOOKS_MAX = 8 };
+
+/* ---- the context ------------------------------------------------------------- */
+
+typedef struct LoopThread LoopThread; /* home.c: a thread that runs loops */
+
+/* Singly linked FIFO of bottom halves; pushed - popped is its length. */
+typedef struct BHQueue {
+    QEMUBH *head;
+    QEMUBH *tail;
+    uint64_t pushed;
+    uint64_t popped;
+    volatile sig_atomic_t busy; /* being changed: a signal handler keeps off */
+} BHQueue;
+
+/* The same of coroutines, linked by co_scheduled_next. */
+typedef struct ReadyQueue {
+    Coroutine *head;
+    Coroutine *tail;
+    uint64_t pushed;
+    uint64_t popped;
+} ReadyQueue;
+
+struct EngineState;
+struct Ring;
+struct FDMonPollState;
+struct FDMonEpollState;
+struct FDMonUringState;
+
+struct AioContext {
+    /* ---- home: touched on every tick */
+    BHQueue bh_queue;
+    ReadyQueue ready;
+    AioHandlerList ready_list;      /* handlers to dispatch, FIFO */
+    AioHandlerList poll_list;       /* handlers that busy polling calls */
+    uint64_t ready_slice;
+    unsigned depth;                 /* ticks of this context on the stack */
+    unsigned walking;               /* ... that may hold handler pointers */
+    bool poll_started;
+    bool poll_any_started;          /* some node's io_poll_begin was called */
+    uint32_t notify_me_home;        /* what home last stored to notify_me */
+    int64_t poll_ns;                /* current busy-polling budget */
+    AioContextStats stats;          /* (notifies is in notify_count) */
+
+    /* ---- home: settings */
+    int64_t poll_max_ns;
+    int64_t poll_grow;
+    int64_t poll_shrink;
+    int64_t aio_max_batch;          /* 0: the engine's default */
+    int64_t thread_pool_min;
+    int64_t thread_pool_max;
+
+    /* ---- home: file engines, each owned by the file that sets it */
+    struct Ring *ring;                      /* ring.c */
+    struct EngineState *engine_state;       /* request.c: queues */
+    struct ThreadPool *thread_pool;
+    struct LinuxAioState *linux_aio;
+    struct LuringState *linux_io_uring;
+    unsigned plug_depth;
+    const ContextHook *hooks[CONTEXT_HOOKS_MAX];
+    unsigned hook_count;
+
+    /* ---- home: monitors; fdmon itself changes under list_lock too */
+    const FDMonBackend *fdmon;              /* NULL until first needed */
+    const FDMonBackend *fdmon_next;         /* takes over at the end of tick */
+    const FDMonBackend *fdmon_wanted;       /* NULL: auto */
+    char *fdmon_fallback;                   /* why fdmon is not the one wanted */
+    bool external_applied;                  /* node->watch reflects "disabled" */
+    struct FDMonPollState *fdmon_poll;
+    struct FDMonEpollState *fdmon_epoll;
+    struct FDMonUringState *fdmon_io_uring;
+
+    /* ---- home: GLib glue (gsource.c), which the core does not link to */
+    GSource *source;
+    void (*source_release)(AioContext *ctx);
+    bool g_source_used;
+
+    /* ---- own locking */
+    QEMUTimerListGroup tlg;
+    QemuRecMutex lock;              /* aio_context_acquire() */
+    BdrvGraphRWlock *bdrv_graph;
+
+    /* ---- list_lock */
+    QemuMutex list_lock;
+    AioHandlerList aio_handlers;    /* in the order of registration */
+    AioHandlerList deleted_aio_handlers;
+    AioHandler **fd_table;          /* by fd; NULL: none */
+    unsigned fd_table_size;
+    unsigned external_count;        /* registered handlers that are external */
+    QTAILQ_HEAD(, QEMUBH) bh_all;   /* those of aio_bh_new(), to find leaks */
+
+    /* ---- atomic */
+    int refcnt;
+    LoopThread *home;
+    uint32_t notify_me;             /* notify.c */
+    bool notified;
+    uint64_t notify_count;
+    QEMUBH *bh_remote;              /* scheduled by others, last one first */
+    Coroutine *co_remote;           /* the same of coroutines */
+    QEMUBH *bh_pool;                /* spare one-shots, see bh.c */
+    unsigned handlers_version;      /* counts changes of what is watched */
+    int handler_count;              /* registered, without the notifier */
+    int deleted_count;              /* length of deleted_aio_handlers */
+    int poll_disable_cnt;           /* registered handlers without io_poll */
+    int external_disable_cnt;
+    EventNotifier notifier;         /* written by any thread */
+};
+
+/* ---- context.c ----------------------------------------------------------------- */
+
+/* Registers a hook once; again: nothing.  Home thread. */
+void context_add_hook(AioContext *ctx, const ContextHook *hook);
+void context_run_before_wait(AioContext *ctx);
+
+/* ---- home.c: which thread may poll --------------------------------------------- */
+
+/* Is the calling thread the home?  (No home: false.)  Cheap, any thread. */
+bool context_is_home(AioContext *ctx);
+/* Makes the calling thread the home, or aborts naming both threads. */
+void context_adopt(AioContext *ctx);
+/* The calling thread's loop is now @ctx; returns what to restore. */
+AioContext *context_enter(AioContext *ctx);
+void context_leave(AioContext *previous);
+void context_drop_home(AioContext *ctx);
+
+/* ---- handler.c ------------------------------------------------------------------- */
+
+/*
+ * handler_make_ready: append @node to @list, or add to what it is ready for
+ * @revents: EPOLLIN and so on
+ *
+ * Returns true when it is newly in the list.  Nothing happens to a deleted node
+ * and for events that it does not handle.  Home thread.
+ */
+bool handler_make_ready(AioContext *ctx, AioHandlerList *list, AioHandler *node,
+                        uint32_t revents);
+
+/*
+ * A handler without an fd: @io_read is called when somebody has put it on the
+ * ready list by handler_make_ready(ctx, &ctx->ready_list, node, EPOLLIN).  It
+ * runs in the phase of ready handlers; freeing is allowed in its callback.
+ */
+AioHandler *handler_new_pseudo(AioContext *ctx, IOHandler *io_read,
+                               void *opaque);
+void handler_free_pseudo(AioContext *ctx, AioHandler *node);
+
+/* Runs ready handlers, a slice.  True: progress. */
+bool handler_dispatch_ready(AioContext *ctx);
+/* Moves handlers of a walk that has ended to the free list of malloc. */
+void handler_free_deleted(AioContext *ctx);
+/* What @fd is handled by, or NULL.  list_lock. */
+AioHandler *handler_find(AioContext *ctx, int fd);
+void handler_setup(AioContext *ctx);
+/* Aborts naming what is still registered. */
+void handler_destroy(AioContext *ctx);
+
+/* ---- bh.c ------------------------------------------------------------------------ */
+
+/* 0: something to run now; else nanoseconds until an idle one may wait, or -1. */
+int64_t bh_timeout(AioContext *ctx);
+/* Aborts naming what was not deleted. */
+void bh_destroy(AioContext *ctx);
+
+/* ---- notify.c --------------------------------------------------------------------- */
+
+bool notify_setup(AioContext *ctx, Error **errp);
+void notify_destroy(AioContext *ctx);
+/* Around a wait that must be woken: true when there is no need to wait. */
+bool notify_begin_wait(AioContext *ctx);
+void notify_end_wait(AioContext *ctx);
+/* The same for a GSource, between prepare and check. */
+void notify_begin_source(AioContext *ctx);
+void notify_end_source(AioContext *ctx);
+/* Called by the home thread, signal handlers included, where nobody can be
+ * waiting: no barriers. */
+void notify_from_home(AioContext *ctx);
+
+/* ---- coschedule.c ------------------------------------------------------------------ */
+
+bool coschedule_pending(AioContext *ctx);
+/* Resumes what was ready when called.  True: progress. */
+bool coschedule_run(AioContext *ctx);
+void coschedule_destroy(AioContext *ctx);
+
+/* ---- busypoll.c --------------------------------------------------------------------- */
+
+/* Polls for at most the budget; may set @timeout to 0.  True: progress. */
+bool busypoll_run(AioContext *ctx, int64_t *timeout);
+/* Adapts the budget to how long the wait took. */
+void busypoll_adjust(AioContext *ctx, int64_t block_ns);
+/* A handler has fired: from now on busy polling calls its io_poll. */
+void busypoll_add(AioContext *ctx, AioHandler *node, int64_t now_ns);
+/* Ends busy polling: io_poll_end for all.  True: a last io_poll found work. */
+bool busypoll_stop(AioContext *ctx);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * fdmon.h - file descriptor monitors: how a context waits for its fds
+ *
+ * A monitor is one row in fdmon_backends[] (fdmon.c).  It sees handlers and
+ * reports the ready ones with handler_make_ready(); it knows nothing of
+ * callbacks, timers, bottom halves, other monitors, or external handlers: what
+ * it is to watch, already filtered, is node->watch.
+ *
+ * The loop never calls FDMonOps directly: fdmon_update(), fdmon_wait() and
+ * fdmon_need_wait() check the contract on both sides of every call.
+ *
+ * The contract of a monitor:
+ *  - update(ctx, old, new): see block/aio.h; new->watch is a set of EPOLL* bits
+ *    (equal to POLL*), 0 meaning: watch nothing, report nothing.  When both are
+ *    given they have the same fd.  ERR and HUP are reported unasked.
+ *  - Level-triggered: what is still ready is reported again by the next wait().
+ *  - wait(ctx, list, 0) reports what is ready now, at most one system call.
+ *  - A node passed as old (and not as new) may be freed as soon as its mon_refs
+ *    is zero; a monitor whose kernel side still names it keeps mon_refs above.
+ *  - node->mon_* are the monitor's own; all zero when it first sees the node.
+ */
+#ifndef LOOP_FDMON_H
+#define LOOP_FDMON_H
+
+#include "block/aio.h"
+
+typedef struct FDMonBackend {
+    const char *name; /* as in AIOCTL_FDMON and aio_context_fdmon() */
+    FDMonOps ops;
+
+    /*
+     * Create the monitor's own state, without any handler (update() follows for
+     * each).  Home thread; another monitor may still be in use.  On failure set
+     * @errp: "io_uring: cannot create a ring: ..., see kernel.io_uring_disabled".
+     */
+    bool (*setup)(AioContext *ctx, Error **errp);
+
+    /*
+     * Drop it.  Every handler has been removed by update() before; afterwards
+     * no node may have mon_refs.  Destroying what was never set up is allowed.
+     */
+    void (*destroy)(AioContext *ctx);
+
+    /* Does the machine have it at all?  NULL: always.  Sets @errp as setup(). */
+    bool (*probe)(Error **errp);
+
+    /*
+     * need_wait() is exact and needs no system call.  Otherwise it answers
+     * whether anything is watched, and busy polling looks by wait(ctx, _, 0).
+     */
+    bool need_wait_is_exact;
+
+    /*
+     * One fd that polls readable when wait() would report something, for
+     * another loop to wait on; NULL or a negative result: none, that loop has
+     * to watch each handler's fd.
+     */
+    int (*poll_fd)(AioContext *ctx);
+} FDMonBackend;
+
+extern const FDMonBackend fdmon_poll;
+extern const FDMonBackend fdmon_epoll;
+#ifdef CONFIG_LINUX_IO_URING
+extern const FDMonBackend fdmon_io_uring;
+#endif
+
+/* ---- the checked face, used by the loop ------------------------------------ */
+
+/* List lock held. */
+void fdmon_update(AioContext *ctx, AioHandler *old_node, AioHandler *new_node);
+/* Home thread. */
+int fdmon_wait(AioContext *ctx, int64_t timeout);
+bool fdmon_need_wait(AioContext *ctx);
+
+/* Sets the monitor up if that was not needed so far.  Never fails: poll is
+ * always there.  Home thread. */
+void fdmon_ensure(AioContext *ctx);
+
+/* A change of monitor that was asked for inside a callback. */
+void fdmon_end_of_tick(AioContext *ctx);
+
+/* Disabled externals have changed: recompute node->watch.  Home thread. */
+void fdmon_apply_external(AioContext *ctx);
+
+void fdmon_destroy(AioContext *ctx);
+
+#endif
