@@ -1,0 +1,241 @@
+/*
+ * peer.c - the same work done by what others would use
+ *
+ * libuv and GLib where the machine has them, and the bare system calls.  Each
+ * case has a twin in core.c; bench/groups says which.
+ */
+#include "harness.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#ifdef HAVE_LIBUV
+#include <uv.h>
+#endif
+#ifdef CONFIG_GLIB
+#include <glib.h>
+#endif
+
+enum { BATCH = 100, TIMERS_MAX = 10000, STACK_SIZE = 64 * 1024 };
+
+/* ---- eventfd through a bare epoll ---- */
+
+static int epoll_fd, event_fd;
+
+static void open_epoll(void)
+{
+    struct epoll_event event = {.events = EPOLLIN};
+
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    bench_require(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, event_fd, &event) == 0,
+                  "epoll_ctl");
+}
+
+static void close_epoll(void)
+{
+    close(event_fd);
+    close(epoll_fd);
+}
+
+static uint64_t run_epoll(uint64_t n)
+{
+    uint64_t value = 1;
+    struct epoll_event event;
+
+    for (uint64_t i = 0; i < n; i++) {
+        bench_require(write(event_fd, &value, 8) == 8, "write");
+        bench_require(epoll_wait(epoll_fd, &event, 1, -1) == 1, "epoll_wait");
+        bench_require(read(event_fd, &value, 8) == 8, "read");
+    }
+    return n;
+}
+
+/* ---- swapcontext: coroutines as libc has them ---- */
+
+static ucontext_t main_context, co_context;
+
+static void swap_forever(void)
+{
+    for (;;) {
+        swapcontext(&co_context, &main_context);
+    }
+}
+
+static void open_swap(void)
+{
+    getcontext(&co_context);
+    co_context.uc_stack.ss_sp = malloc(STACK_SIZE);
+    co_context.uc_stack.ss_size = STACK_SIZE;
+    makecontext(&co_context, swap_forever, 0);
+}
+
+static void close_swap(void)
+{
+    free(co_context.uc_stack.ss_sp);
+}
+
+static uint64_t run_swap(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        swapcontext(&main_context, &co_context);
+    }
+    return n;
+}
+
+#ifdef HAVE_LIBUV
+/* ---- libuv ---- */
+
+static uv_loop_t uv;
+static uv_idle_t idles[BATCH];
+static uv_timer_t uv_timers[TIMERS_MAX];
+static int uv_timer_count;
+static uint64_t events;
+
+static void on_idle(uv_idle_t *idle)
+{
+    events++;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    events++;
+}
+
+static void open_idles(int batch)
+{
+    uv_loop_init(&uv);
+    for (int i = 0; i < batch; i++) {
+        uv_idle_init(&uv, &idles[i]);
+        uv_idle_start(&idles[i], on_idle);
+    }
+}
+
+static void open_idle1(void)
+{
+    open_idles(1);
+}
+
+static void open_idle100(void)
+{
+    open_idles(BATCH);
+}
+
+static void close_handle(uv_handle_t *handle, void *arg)
+{
+    uv_close(handle, NULL);
+}
+
+static void close_uv(void)
+{
+    uv_walk(&uv, close_handle, NULL);
+    uv_run(&uv, UV_RUN_DEFAULT);
+    uv_loop_close(&uv);
+}
+
+static uint64_t run_uv(uint64_t n)
+{
+    uint64_t start = events;
+
+    while (events - start < n) {
+        uv_run(&uv, UV_RUN_NOWAIT);
+    }
+    return events - start;
+}
+
+static void open_uv_timers(int count)
+{
+    uv_loop_init(&uv);
+    uv_timer_count = count;
+    for (int i = 0; i < count; i++) {
+        uv_timer_init(&uv, &uv_timers[i]);
+        uv_timer_start(&uv_timers[i], on_timer, 1000000 + i, 0);
+    }
+}
+
+static void open_uv_timers_100(void)
+{
+    open_uv_timers(100);
+}
+
+static void open_uv_timers_10000(void)
+{
+    open_uv_timers(10000);
+}
+
+static uint64_t run_uv_rearm(uint64_t n)
+{
+    uint32_t state = 1;
+
+    for (uint64_t i = 0; i < n; i++) {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        uv_timer_start(&uv_timers[state % uv_timer_count], on_timer,
+                       1000000 + state, 0);
+    }
+    return n;
+}
+
+static uint64_t run_uv_arm_fire(uint64_t n)
+{
+    uint64_t start = events;
+
+    while (events - start < n) {
+        for (int i = 0; i < BATCH; i++) {
+            uv_timer_start(&uv_timers[i], on_timer, 0, 0);
+        }
+        uv_run(&uv, UV_RUN_NOWAIT);
+    }
+    return events - start;
+}
+#endif
+
+#ifdef CONFIG_GLIB
+/* ---- GLib ---- */
+
+static uint64_t glib_events;
+
+static gboolean on_glib_idle(gpointer opaque)
+{
+    glib_events++;
+    return G_SOURCE_CONTINUE;
+}
+
+static void open_glib(void)
+{
+    for (int i = 0; i < BATCH; i++) {
+        g_idle_add(on_glib_idle, NULL);
+    }
+}
+
+static uint64_t run_glib(uint64_t n)
+{
+    uint64_t start = glib_events;
+
+    while (glib_events - start < n) {
+        g_main_context_iteration(NULL, FALSE);
+    }
+    return glib_events - start;
+}
+#endif
+
+const BenchCase bench_cases[] = {
+    {"epoll", run_epoll, open_epoll, close_epoll},
+    {"swapcontext", run_swap, open_swap, close_swap},
+#ifdef HAVE_LIBUV
+    {"uv_idle1", run_uv, open_idle1, close_uv},
+    {"uv_idle100", run_uv, open_idle100, close_uv},
+    {"uv_rearm_100", run_uv_rearm, open_uv_timers_100, close_uv},
+    {"uv_rearm_10000", run_uv_rearm, open_uv_timers_10000, close_uv},
+    {"uv_arm_fire_100", run_uv_arm_fire, open_uv_timers_100, close_uv},
+    {"uv_arm_fire_10000", run_uv_arm_fire, open_uv_timers_10000, close_uv},
+#endif
+#ifdef CONFIG_GLIB
+    {"glib_idle100", run_glib, open_glib, NULL},
+#endif
+    {NULL, NULL, NULL, NULL},
+};
