@@ -15,6 +15,9 @@ struct LuaContext {
     AioContext *ctx;   /* NULL when closed */
     lua_State *L;      /* callbacks run here; anchored in user value 1 */
     LuaContext *next;  /* all open contexts of the VM */
+    struct LuaFdTable *fds; /* who watches which descriptor (lfdtable.c) */
+    int externals_disabled; /* by ctx:disable_external() */
+    int acquired;           /* by ctx:acquire() */
 };
 
 struct LuaVM {
