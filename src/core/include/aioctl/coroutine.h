@@ -45,5 +45,16 @@ typedef struct AioStackStats {
 } AioStackStats;
 void aio_co_stack_stats(AioStackStats *stats);
 
+/*
+ * aio_co_install_fault_handler: explain stack overflows
+ *
+ * Installs a SIGSEGV handler (on alternate stacks, one per thread that enters
+ * coroutines from now on).  When a guard is hit it writes "task 'x' (created
+ * at f.lua:3) overflowed its C stack (1024 KiB)" to stderr; then, and for any
+ * other fault, the signal goes on to the previous handler.  Call it once, early,
+ * in programs; a library has no business doing so.
+ */
+void aio_co_install_fault_handler(void);
+
 AIOCTL_END_DECLS
 #endif

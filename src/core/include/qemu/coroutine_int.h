@@ -1,0 +1,72 @@
+/*
+ * qemu/coroutine_int.h - what a coroutine is made of
+ *
+ * For schedulers and locks.  A Coroutine lies at the top of its own stack, so
+ * that a parked one touches a single page.
+ */
+#ifndef QEMU_COROUTINE_INT_H
+#define QEMU_COROUTINE_INT_H
+
+#include "aioctl/coroutine.h"
+#include "qemu/coroutine.h"
+#include "qemu/queue.h"
+
+typedef enum {
+    COROUTINE_YIELD = 1,
+    COROUTINE_TERMINATE = 2,
+    COROUTINE_ENTER = 3,
+} CoroutineAction;
+
+struct Coroutine {
+    /* Touched by every switch. */
+    void *sp;                     /* saved stack pointer; NULL while running */
+    Coroutine *caller;            /* who entered it, NULL when not active */
+    AioContext *ctx;              /* atomic: where it was entered last */
+    const char *scheduled;        /* atomic: who scheduled it, NULL when not */
+
+    CoroutineEntry *entry;
+    void *entry_arg;
+
+    /* Coroutines to enter when this one yields or ends.  Its own thread. */
+    QSIMPLEQ_HEAD(, Coroutine) co_queue_wakeup;
+    QSIMPLEQ_ENTRY(Coroutine) co_queue_next; /* on a queue it waits in */
+
+    /* The loop's: from other threads, and in the home thread. */
+    QSLIST_ENTRY(Coroutine) co_scheduled_next;
+    QSIMPLEQ_ENTRY(Coroutine) ready_next;
+
+    unsigned locks_held;          /* coroutine locks; zero at the end */
+
+    /* The stack.  Fixed while the object exists. */
+    uint16_t stack_class;
+    bool canary;                  /* no guard below: check at each switch */
+    bool started;                 /* has been entered since creation */
+    char *stack_base;             /* lowest usable byte */
+    size_t stack_size;            /* up to the end of the stack's memory */
+    void *slab;
+    QSLIST_ENTRY(Coroutine) pool_next;
+
+    /* For reports.  Set by aio_co_set_name(). */
+    const char *name;
+    AioCoDescribe *describe;
+    void *describe_opaque;
+
+    /* What the checkers know this stack by; unused in ordinary builds. */
+    void *fiber;                  /* TSan */
+    void *fake_stack;             /* ASan */
+    unsigned valgrind_id;
+};
+
+AIOCTL_BEGIN_DECLS
+
+/*
+ * The context whose loop runs in the calling thread.  The loop keeps it here
+ * (qemu_get_current_aio_context() reads it) because qemu_coroutine_enter()
+ * notes it in the coroutine.  Safe in coroutines: reads the thread-local
+ * variable afresh.
+ */
+AioContext *coroutine_thread_context(void);
+void coroutine_set_thread_context(AioContext *ctx);
+
+AIOCTL_END_DECLS
+#endif

@@ -1,0 +1,90 @@
+/*
+ * qemu/lockable.h - one way to hold any kind of lock for a scope
+ *
+ * QEMU_MAKE_LOCKABLE(&x) turns a pointer to a known kind of lock into a
+ * QemuLockable that lives until the end of the enclosing block.
+ *
+ *     QEMU_LOCK_GUARD(&s->lock);              until the end of the block
+ *     WITH_QEMU_LOCK_GUARD(&s->lock) { ... }  for these statements; return,
+ *                                             break and goto unlock, too
+ */
+#ifndef QEMU_LOCKABLE_H
+#define QEMU_LOCKABLE_H
+
+#include "qemu/coroutine-core.h"
+#include "qemu/thread.h"
+
+typedef void QemuLockUnlockFunc(void *);
+
+struct QemuLockable {
+    void *object;
+    QemuLockUnlockFunc *lock;
+    QemuLockUnlockFunc *unlock;
+};
+
+AIOCTL_BEGIN_DECLS
+/* Defined with the coroutine locks. */
+void coroutine_fn qemu_co_mutex_lock(CoMutex *mutex);
+void coroutine_fn qemu_co_mutex_unlock(CoMutex *mutex);
+AIOCTL_END_DECLS
+
+#define QLOCKABLE_PAIR_(x, lock_fn, unlock_fn)                      \
+    &(QemuLockable){                                                \
+        .object = (void *)(x),                                      \
+        .lock = (QemuLockUnlockFunc *)(void (*)(void))(lock_fn),    \
+        .unlock = (QemuLockUnlockFunc *)(void (*)(void))(unlock_fn), \
+    }
+
+/* NULL stays NULL: guards of NULL do nothing. */
+#define QEMU_MAKE_LOCKABLE_NONNULL(x)                                        \
+    _Generic((x),                                                            \
+        QemuLockable *: (x),                                                 \
+        QemuMutex *: QLOCKABLE_PAIR_(x, qemu_mutex_lock, qemu_mutex_unlock), \
+        QemuRecMutex *: QLOCKABLE_PAIR_(x, qemu_rec_mutex_lock,              \
+                                        qemu_rec_mutex_unlock),              \
+        CoMutex *: QLOCKABLE_PAIR_(x, qemu_co_mutex_lock,                    \
+                                   qemu_co_mutex_unlock))
+
+#define QEMU_MAKE_LOCKABLE(x)                                        \
+    ((x) ? (QemuLockable *)QEMU_MAKE_LOCKABLE_NONNULL(x) : NULL)
+
+static inline void qemu_lockable_lock(QemuLockable *x)
+{
+    x->lock(x->object);
+}
+
+static inline void qemu_lockable_unlock(QemuLockable *x)
+{
+    x->unlock(x->object);
+}
+
+static inline QemuLockable *qemu_lockable_auto_lock(QemuLockable *x)
+{
+    if (x) {
+        qemu_lockable_lock(x);
+    }
+    return x;
+}
+
+static inline void qemu_lockable_auto_unlock(QemuLockable **x)
+{
+    if (*x) {
+        qemu_lockable_unlock(*x);
+    }
+}
+
+#define QLOCKABLE_AUTO_ __attribute__((cleanup(qemu_lockable_auto_unlock)))
+
+#define QEMU_LOCK_GUARD(x)                                            \
+    QLOCKABLE_AUTO_ __attribute__((unused)) QemuLockable *            \
+        glue(qemu_lockable_auto, __COUNTER__) =                       \
+            qemu_lockable_auto_lock(QEMU_MAKE_LOCKABLE(x))
+
+#define WITH_QEMU_LOCK_GUARD_(x, var)                                     \
+    for (QLOCKABLE_AUTO_ QemuLockable *var =                              \
+             qemu_lockable_auto_lock(QEMU_MAKE_LOCKABLE_NONNULL(x));      \
+         var; qemu_lockable_auto_unlock(&var), var = NULL)
+#define WITH_QEMU_LOCK_GUARD(x) \
+    WITH_QEMU_LOCK_GUARD_(x, glue(qemu_lockable_auto, __COUNTER__))
+
+#endif
