@@ -1,0 +1,99 @@
+/*
+ * base/event_notifier.c - eventfd, or a pipe
+ *
+ * Setting retries EINTR; EAGAIN means that the counter or the pipe is full,
+ * and so the notifier is set already.  Clearing reads until the descriptor is
+ * empty: one read for an eventfd, 512 bytes at a time for a pipe.
+ */
+#include "qemu/event_notifier.h"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+
+#include "base/check.h"
+#include "base/feature.h"
+
+static int open_eventfd(void)
+{
+    if (feature_refused(FEATURE_EVENTFD)) {
+        errno = ENOSYS;
+        return -1;
+    }
+    return eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+}
+
+int event_notifier_init(EventNotifier *e, int active)
+{
+    int fds[2];
+    fds[0] = fds[1] = open_eventfd();
+    if (fds[0] < 0) {
+        if (errno != ENOSYS || pipe2(fds, O_NONBLOCK | O_CLOEXEC) < 0) {
+            return -errno;
+        }
+    }
+    e->rfd = fds[0];
+    e->wfd = fds[1];
+    e->initialized = true;
+    if (active) {
+        event_notifier_set(e);
+    }
+    return 0;
+}
+
+void event_notifier_init_fd(EventNotifier *e, int fd)
+{
+    e->rfd = e->wfd = fd;
+    e->initialized = true;
+}
+
+void event_notifier_cleanup(EventNotifier *e)
+{
+    if (!e->initialized) {
+        return;
+    }
+    close(e->rfd);
+    if (e->wfd != e->rfd) {
+        close(e->wfd);
+    }
+    e->rfd = e->wfd = -1;
+    e->initialized = false;
+}
+
+int event_notifier_set(EventNotifier *e)
+{
+    static const uint64_t one = 1;
+    ssize_t ret;
+    if (!e->initialized) {
+        return -1;
+    }
+    do {
+        ret = write(e->wfd, &one, sizeof(one));
+    } while (ret < 0 && errno == EINTR);
+    return ret < 0 && errno != EAGAIN ? -errno : 0;
+}
+
+int event_notifier_test_and_clear(EventNotifier *e)
+{
+    char buf[512];
+    ssize_t len;
+    int was_set = 0;
+    if (!e->initialized) {
+        return 0;
+    }
+    /* Ends: each round takes what is there, and an eventfd gives 8 bytes. */
+    do {
+        len = read(e->rfd, buf, sizeof(buf));
+        was_set |= len > 0;
+    } while ((len < 0 && errno == EINTR) || len == (ssize_t)sizeof(buf));
+    return was_set;
+}
+
+int event_notifier_get_fd(const EventNotifier *e)
+{
+    return e->rfd;
+}
+
+int event_notifier_get_wfd(const EventNotifier *e)
+{
+    return e->wfd;
+}
