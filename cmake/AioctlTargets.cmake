@@ -42,7 +42,7 @@ function(aioctl_c_spec name)
       --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
       $<TARGET_FILE:${name}>)
     set_tests_properties(valgrind.core.${name} PROPERTIES TIMEOUT 600
-      ENVIRONMENT "${AIOCTL_TEST_ENVIRONMENT};AIOCTL_VALGRIND=1")
+      ENVIRONMENT "${AIOCTL_TEST_ENVIRONMENT};AIOCTL_TEST_SLOW=1")
     aioctl_test_labels(valgrind.core.${name} valgrind full)
   endif()
 endfunction()
