@@ -1,0 +1,201 @@
+/*
+ * main.c - the executable `aioctl`: stock lua's start and end around a loop
+ *
+ * main() reads the options, opens the Lua state and its VM, and runs
+ * host_main() as the main task: on the main lua_State, on a C stack of its own,
+ * so that a script may park anywhere.  The loop goes on until nothing is left
+ * to wait for; then the state is closed and the program ends with the status,
+ * or with the signal, that the script earned.
+ */
+#include "host/host.h"
+#include "vm.h"
+#include "aioctl/context.h"
+#include "qapi/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAIN_STACK_SIZE ((size_t)8 << 20)
+
+int luaopen_aio_core(lua_State *L);
+
+/* Loading aio is what changes a script's world: stock lua's until then. */
+static int preload_core(lua_State *L)
+{
+    Host *host = lua_touserdata(L, lua_upvalueindex(1));
+
+    host->aio_loaded = true;
+    signals_guard_pipe();
+    lua_gc(L, LUA_GCINC, 0, 0, 0); /* cheaper with many tasks */
+    return luaopen_aio_core(L);
+}
+
+static void open_libraries(Host *host, lua_State *L)
+{
+    if (host->options.no_env) {
+        lua_pushboolean(L, 1);
+        lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
+    }
+    luaL_openlibs(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
+    lua_pushlightuserdata(L, host);
+    lua_pushcclosure(L, preload_core, 1);
+    lua_setfield(L, -2, "aio.core");
+    lua_pop(L, 1);
+    osexit_install(host, L);
+    search_install(L, !host->options.no_env);
+    chunk_create_arg(host, L);
+    lua_gc(L, LUA_GCGEN, 0, 0);
+}
+
+/* Without a script: -i, or what standard input is asks for. */
+static bool run_stdin(Host *host, lua_State *L)
+{
+    if (host->options.has_code || host->options.print_version) {
+        return true;
+    }
+    if (isatty(STDIN_FILENO)) {
+        help_lua_version();
+        repl_run(host, L);
+        return true;
+    }
+    return chunk_run_file(host, L, NULL);
+}
+
+static bool run_everything(Host *host, lua_State *L)
+{
+    HostOptions *options = &host->options;
+    bool has_script = options->script < host->argc || options->module != NULL;
+
+    if (options->print_version) {
+        help_lua_version();
+    }
+    open_libraries(host, L);
+    if (!options->no_env && !chunk_run_init(host, L)) {
+        return false;
+    }
+    if (!chunk_run_options(host, L) ||
+        (has_script && !chunk_run_script(host, L))) {
+        return false;
+    }
+    if (options->interactive) {
+        repl_run(host, L);
+        return true;
+    }
+    return has_script || run_stdin(host, L);
+}
+
+/* The main task; the result is the exit status. */
+static int host_main(lua_State *L)
+{
+    Host *host = lua_touserdata(L, 1);
+
+    lua_settop(L, 0);
+    luaL_checkversion(L);
+    bool ok = run_everything(host, L);
+    if (ok) {
+        signals_forgive(); /* the script chose to go on, and did */
+    } else {
+        vm_request_exit(host->vm, EXIT_FAILURE);
+    }
+    lua_pushinteger(L, ok ? EXIT_SUCCESS : EXIT_FAILURE);
+    return 1;
+}
+
+/* ---- the process -------------------------------------------------------- */
+
+static bool open_vm(Host *host, lua_State *L)
+{
+    const HostOptions *options = &host->options;
+    Error *err = NULL;
+
+    host->vm = vm_open(L, &err);
+    if (host->vm == NULL) {
+        goto fail;
+    }
+    host->vm->default_fdmon = options->fdmon;
+    host->vm->default_engine = options->engine;
+    host->vm->log_errors = options->log_errors;
+    if (options->fdmon != NULL &&
+        !aio_context_set_fdmon(host->vm->home->ctx, options->fdmon, &err)) {
+        vm_close(host->vm);
+        goto fail;
+    }
+    return true;
+
+fail:
+    report_message(HOST_NAME, "%s", error_get_pretty(err));
+    error_free(err);
+    return false;
+}
+
+static bool start(Host *host, lua_State *L)
+{
+    int64_t timeout = host->options.timeout_ns;
+
+    if (!open_vm(host, L)) {
+        return false;
+    }
+    dump_install(host->vm);
+    signals_install(host);
+    if (timeout != 0 && !signals_start_timeout(timeout)) {
+        report_message(HOST_NAME, "--timeout: no timer: %s", strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+/* The status, unless a signal or the clock ended the program. */
+static int finish(Host *host, lua_State *L, int status)
+{
+    if (host->options.stats) {
+        dump_stats(host->vm);
+    }
+    dump_uninstall();
+    vm_close(host->vm);
+    if (!host->keep_state) {
+        lua_close(L);
+    }
+    if (signals_timed_out()) {
+        report_message(HOST_NAME, "timeout: still running after %g s",
+                       (double)host->options.timeout_ns / 1e9);
+        return HOST_EXIT_TIMEOUT;
+    }
+    if (signals_deadly() && !host->exited) {
+        fflush(NULL);
+        signals_die(signals_deadly());
+    }
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static Host host = {.progname = HOST_NAME}; /* os.exit() may leave it */
+
+    host.argc = argc;
+    host.argv = argv;
+    if (!options_parse(&host)) {
+        return EXIT_FAILURE;
+    }
+    if (host.options.help != NULL) {
+        help_print(host.options.help);
+        return EXIT_SUCCESS;
+    }
+    if (host.options.long_version) {
+        help_version();
+        return EXIT_SUCCESS;
+    }
+    lua_State *L = luaL_newstate();
+    if (L == NULL) {
+        report_message(HOST_NAME, "cannot create state: not enough memory");
+        return EXIT_FAILURE;
+    }
+    if (!start(&host, L)) {
+        return EXIT_FAILURE;
+    }
+    int status = vm_run_main(host.vm, host_main, &host, MAIN_STACK_SIZE);
+    return finish(&host, L, status);
+}

@@ -1,0 +1,321 @@
+/*
+ * options.c - the command line and its environment twins
+ *
+ * Short options are stock lua's, with its rules: they are not combined, -e and
+ * -l take the rest of the word or the next word, scanning ends at the first
+ * word that is no option.  Long options are ours and may stand between them.
+ * -e, -l and -W act in order, later (chunk.c); here they are only checked.
+ *
+ * A long option on the command line wins over its AIOCTL_* twin.  -E ignores
+ * the twins, as it ignores LUA_INIT.
+ */
+#include "host/host.h"
+#include "aioctl/context.h"
+#include "aioctl/request.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- values ------------------------------------------------------------- */
+
+static const char *source; /* of the value: "--fdmon" or "AIOCTL_FDMON" */
+
+static bool bad_value(const char *value, const char *expected)
+{
+    report_message(HOST_NAME, "%.*s: bad value '%s' (expected %s)",
+                   (int)strcspn(source, "="), source, value, expected);
+    return false;
+}
+
+/* @names plus "auto", each with an optional '!'. */
+static bool check_name(const char *value, const char *const *names)
+{
+    char word[32];
+    size_t len = strcspn(value, "!");
+    Suggestion s;
+
+    snprintf(word, sizeof(word), "%.*s", (int)len, value);
+    suggest_begin(&s, word);
+    suggest_offer(&s, "auto");
+    bool known = strcmp(word, "auto") == 0;
+    for (; *names != NULL; names++) {
+        suggest_offer(&s, *names);
+        known = known || strcmp(word, *names) == 0;
+    }
+    if (known && (value[len] == '\0' || strcmp(value + len, "!") == 0)) {
+        return true;
+    }
+    if (suggest_best(&s) != NULL && !known) {
+        report_message(HOST_NAME,
+                       "%.*s: unknown name '%s' (did you mean "
+                       "'%s'?)",
+                       (int)strcspn(source, "="), source, value,
+                       suggest_best(&s));
+        return false;
+    }
+    return bad_value(value, "one that 'aioctl --version' lists");
+}
+
+static bool apply_fdmon(HostOptions *options, const char *value)
+{
+    options->fdmon = value;
+    return check_name(value, aio_fdmon_names());
+}
+
+static bool apply_engine(HostOptions *options, const char *value)
+{
+    options->engine = value;
+    return check_name(value, aio_engine_names());
+}
+
+static bool apply_on_error(HostOptions *options, const char *value)
+{
+    options->log_errors = strcmp(value, "log") == 0;
+    if (!options->log_errors && strcmp(value, "exit") != 0) {
+        return bad_value(value, "log or exit");
+    }
+    return true;
+}
+
+/* Seconds, or a number with a unit. */
+static bool apply_timeout(HostOptions *options, const char *value)
+{
+    static const struct {
+        const char *unit;
+        double seconds;
+    } units[] = {{"", 1},      {"s", 1},  {"ms", 1e-3}, {"us", 1e-6},
+                 {"ns", 1e-9}, {"m", 60}, {"h", 3600},  {NULL, 0}};
+    char *end;
+    double number = strtod(value, &end);
+
+    if (end != value && isfinite(number) && number > 0) {
+        for (int i = 0; units[i].unit != NULL; i++) {
+            double ns = number * units[i].seconds * 1e9;
+            if (strcmp(end, units[i].unit) == 0 && ns >= 1 && ns < 9e18) {
+                options->timeout_ns = (int64_t)ns;
+                return true;
+            }
+        }
+    }
+    return bad_value(value,
+                     "seconds above 0, or a number with ns, us, ms, s, m or h");
+}
+
+static bool apply_help(HostOptions *options, const char *value)
+{
+    options->help = value;
+    if (value[0] != '\0' && strcmp(value, "all") != 0) {
+        return bad_value(value, "nothing, or all");
+    }
+    return true;
+}
+
+static bool apply_version(HostOptions *options, const char *value)
+{
+    options->long_version = true;
+    return true;
+}
+
+static bool apply_stats(HostOptions *options, const char *value)
+{
+    options->stats = strcmp(value, "0") != 0;
+    return true;
+}
+
+const HostLongOption host_long_options[] = {
+    {"fdmon", "M", "AIOCTL_FDMON",
+     "auto, io_uring, epoll, poll; M! refuses to fall back", false,
+     apply_fdmon},
+    {"engine", "E", "AIOCTL_ENGINE",
+     "auto, io_uring, linux_aio, threads; E! as above", false, apply_engine},
+    {"timeout", "SEC", "AIOCTL_TIMEOUT",
+     "end the program after SEC seconds with status 124", false, apply_timeout},
+    {"on-error", "log|exit", "AIOCTL_ON_ERROR",
+     "what an error nobody receives does (default exit)", false,
+     apply_on_error},
+    {"stats", NULL, "AIOCTL_STATS", "print the loop's counters at the end",
+     true, apply_stats},
+    {"version", NULL, NULL, "version, kernel, fd monitors, engines, libraries",
+     false, apply_version},
+    {"help", NULL, NULL, "this text; --help=all for every option", false,
+     apply_help},
+    {NULL, NULL, NULL, NULL, false, NULL},
+};
+
+/* ---- the environment ---------------------------------------------------- */
+
+static bool apply_environment(HostOptions *options)
+{
+    for (const HostLongOption *o = host_long_options; o->name; o++) {
+        const char *value = o->env ? getenv(o->env) : NULL;
+        source = o->env;
+        if (value != NULL && value[0] != '\0' && !o->apply(options, value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- the command line --------------------------------------------------- */
+
+static const HostLongOption *find_long(const char *name, size_t len)
+{
+    for (const HostLongOption *o = host_long_options; o->name; o++) {
+        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static bool unknown_option(const char *word)
+{
+    Suggestion s;
+    char name[64];
+
+    snprintf(name, sizeof(name), "%.*s", (int)strcspn(word, "="), word);
+    suggest_begin(&s, name);
+    for (const HostLongOption *o = host_long_options; o->name; o++) {
+        char candidate[32];
+        snprintf(candidate, sizeof(candidate), "--%s", o->name);
+        suggest_offer(&s, candidate);
+    }
+    if (word[1] == '-' && suggest_best(&s) != NULL) {
+        report_message(HOST_NAME,
+                       "unrecognized option '%s' (did you mean "
+                       "'%s'?)",
+                       word, suggest_best(&s));
+    } else {
+        report_message(HOST_NAME, "unrecognized option '%s'", word);
+    }
+    return false;
+}
+
+static bool needs_argument(const char *word)
+{
+    report_message(HOST_NAME, "'%s' needs argument", word);
+    return false;
+}
+
+/* One "--name", "--name=value" or "--name value" at *@i. */
+static bool parse_long(Host *host, int *i, bool dry_run)
+{
+    const char *word = host->argv[*i];
+    const char *name = word + 2;
+    size_t len = strcspn(name, "=");
+    const HostLongOption *option = find_long(name, len);
+    const char *value = name[len] == '=' ? name + len + 1 : NULL;
+
+    if (option == NULL) {
+        return unknown_option(word);
+    }
+    if (option->value != NULL && value == NULL) {
+        if (*i + 1 >= host->argc) {
+            return needs_argument(word);
+        }
+        value = host->argv[++*i];
+    }
+    if (option->value == NULL && value != NULL && option->apply != apply_help) {
+        report_message(HOST_NAME, "--%s takes no value", option->name);
+        return false;
+    }
+    if (dry_run) {
+        return true;
+    }
+    source = word;
+    return option->apply(&host->options, value ? value : "");
+}
+
+/* One of stock lua's options at *@i. */
+static bool parse_short(Host *host, int *i)
+{
+    HostOptions *options = &host->options;
+    const char *word = host->argv[*i];
+    const char *next = host->argv[*i + 1]; /* argv ends with NULL */
+
+    switch (word[1]) {
+    case 'e':
+    case 'l':
+        options->has_code = options->has_code || word[1] == 'e';
+        if (word[2] == '\0') {
+            if (next == NULL || next[0] == '-') {
+                return needs_argument(word);
+            }
+            ++*i;
+        }
+        return true;
+    case 'm':
+        if (word[2] == '\0' && (next == NULL || next[0] == '-')) {
+            return needs_argument(word);
+        }
+        options->module = word[2] ? word + 2 : host->argv[++*i];
+        return true;
+    default:
+        break;
+    }
+    if (word[2] != '\0') {
+        return unknown_option(word);
+    }
+    switch (word[1]) {
+    case 'i':
+        options->interactive = true;
+        options->print_version = true;
+        return true;
+    case 'v':
+        options->print_version = true;
+        return true;
+    case 'E':
+        options->no_env = true;
+        return true;
+    case 'W':
+        return true;
+    default:
+        return unknown_option(word);
+    }
+}
+
+/*
+ * Goes through the options once.  With @dry_run the values of long options are
+ * not applied: -E must be known before the environment is, and the environment
+ * before the command line.
+ */
+static bool scan(Host *host, bool dry_run)
+{
+    int i;
+
+    for (i = 1; i < host->argc; i++) {
+        const char *word = host->argv[i];
+        if (word[0] != '-' || word[1] == '\0') {
+            break; /* a script, or "-" */
+        }
+        if (strcmp(word, "--") == 0) {
+            i++;
+            break;
+        }
+        bool ok = word[1] == '-' ? parse_long(host, &i, dry_run)
+                                 : parse_short(host, &i);
+        if (!ok) {
+            return false;
+        }
+        if (word[1] == 'm') {
+            i++;
+            break;
+        }
+    }
+    host->options.script = i < host->argc ? i : host->argc;
+    return true;
+}
+
+bool options_parse(Host *host)
+{
+    if (!scan(host, true)) {
+        help_usage(host->progname);
+        return false;
+    }
+    if (!host->options.no_env && !apply_environment(&host->options)) {
+        return false;
+    }
+    return scan(host, false);
+}

@@ -1,0 +1,54 @@
+/*
+ * osexit.c - os.exit() that leaves through the loop
+ *
+ * Before aio is loaded there is nothing to unwind, and os.exit() is stock
+ * lua's.  After, it asks the loop to end and parks for good: main() closes
+ * tasks, handles and contexts from the thread's own stack, then exits with the
+ * status.  Called where parking is refused (a callback, a finalizer), it raises
+ * instead; the request stands, whoever catches the error.
+ */
+#include "host/host.h"
+#include "task.h"
+#include "vm.h"
+
+#include <stdlib.h>
+
+static int exit_status(lua_State *L)
+{
+    if (lua_isboolean(L, 1)) {
+        return lua_toboolean(L, 1) ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    return (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
+}
+
+/* os.exit([code [, close]]) */
+static int os_exit(lua_State *L)
+{
+    Host *host = lua_touserdata(L, lua_upvalueindex(1));
+    int status = exit_status(L);
+    bool close = lua_toboolean(L, 2);
+
+    if (!host->aio_loaded) {
+        if (close) {
+            lua_close(L);
+        }
+        exit(status);
+    }
+    host->exited = true;
+    host->keep_state = !close;
+    vm_request_exit(host->vm, status);
+    LuaTask *task = task_check_can_park(L);
+    for (;;) { /* the loop does not come back to a task once it is exiting */
+        task_park_uncancellable(task, PARK_ON_WORLD);
+    }
+    return 0;
+}
+
+void osexit_install(Host *host, lua_State *L)
+{
+    lua_getglobal(L, "os");
+    lua_pushlightuserdata(L, host);
+    lua_pushcclosure(L, os_exit, 1);
+    lua_setfield(L, -2, "exit");
+    lua_pop(L, 1);
+}
