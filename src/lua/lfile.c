@@ -1,0 +1,426 @@
+/*
+ * lfile.c - class aio.file: opening, closing and fields
+ *
+ * Opening happens on the thread pool.  close() closes the file to new
+ * operations at once, waits until those in flight have ended, and closes the
+ * descriptor on the thread pool too (the last close of a deleted file frees its
+ * blocks); its errors are returned.  __close and __gc may run where parking is
+ * not possible: they close the descriptor on the spot, or leave that to the
+ * last operation in flight.
+ *
+ * Fields are looked up by a C __index: methods first, then fd, align, ...
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lfile.h"
+#include "open.h"
+#include "qapi/error.h"
+
+LuaFile *file_check(lua_State *L)
+{
+    LuaFile *f = alua_check(L, 1, &file_class);
+    luaL_argcheck(L, f->fd >= 0 && !f->closing, 1, "the file is closed");
+    return f;
+}
+
+/* ---- opening -------------------------------------------------------------- */
+
+typedef enum DirectMode {
+    DIRECT_NO,
+    DIRECT_TRY, /* go on without when the file system refuses */
+    DIRECT_YES,
+} DirectMode;
+
+typedef struct FileOpen {
+    const char *path;
+    int flags;
+    mode_t perm;
+    DirectMode direct_mode;
+    const char *engine;
+
+    int fd;
+    bool direct, seekable;
+    uint32_t memory_align, offset_align;
+} FileOpen;
+
+static int open_retry(const FileOpen *o, int extra)
+{
+    int fd;
+    do {
+        fd = open(o->path, o->flags | extra | O_CLOEXEC | O_NOCTTY, o->perm);
+    } while (fd < 0 && errno == EINTR);
+    return fd < 0 ? -errno : fd;
+}
+
+static int open_direct(FileOpen *o)
+{
+    if (o->direct_mode == DIRECT_NO) {
+        return open_retry(o, 0);
+    }
+
+    int fd = open_retry(o, O_DIRECT);
+    o->direct = fd >= 0;
+    if (fd == -EINVAL && o->direct_mode == DIRECT_TRY) {
+        fd = open_retry(o, 0);
+    }
+    return fd;
+}
+
+/* O_DIRECT has no meaning on what is neither file nor device: drop it. */
+static int inspect(FileOpen *o)
+{
+    struct stat st;
+
+    if (fstat(o->fd, &st) < 0) {
+        return -errno;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        return -EISDIR;
+    }
+    if (o->direct && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+        o->direct = false;
+        fcntl(o->fd, F_SETFL, fcntl(o->fd, F_GETFL) & ~O_DIRECT);
+    }
+    o->seekable = lseek(o->fd, 0, SEEK_CUR) >= 0;
+    o->memory_align = o->offset_align = 1;
+    if (o->direct) {
+        file_find_alignment(o->fd, &st, &o->memory_align, &o->offset_align);
+    }
+    return 0;
+}
+
+static int64_t file_open_call(void *arg)
+{
+    FileOpen *o = arg;
+
+    o->fd = open_direct(o);
+    if (o->fd < 0) {
+        return o->fd;
+    }
+    int ret = inspect(o);
+    if (ret < 0) {
+        close(o->fd);
+    }
+    return ret;
+}
+
+static void file_open_undo(void *arg)
+{
+    FileOpen *o = arg;
+    close(o->fd);
+}
+
+static int mode_flags(lua_State *L, int arg)
+{
+    static const struct {
+        const char *mode;
+        int flags;
+    } modes[] = {
+        {"r", O_RDONLY},
+        {"r+", O_RDWR},
+        {"w", O_WRONLY | O_CREAT | O_TRUNC},
+        {"w+", O_RDWR | O_CREAT | O_TRUNC},
+        {"a", O_WRONLY | O_CREAT | O_APPEND},
+        {"a+", O_RDWR | O_CREAT | O_APPEND},
+    };
+    const char *mode = luaL_optstring(L, arg, "r");
+    size_t len = strlen(mode);
+
+    len -= len > 1 && mode[len - 1] == 'b'; /* as in "rb", "r+b" */
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        if (strlen(modes[i].mode) == len &&
+            strncmp(modes[i].mode, mode, len) == 0) {
+            return modes[i].flags;
+        }
+    }
+    luaL_argerror(L, arg, "invalid mode (one of r, r+, w, w+, a, a+)");
+    return 0;
+}
+
+static DirectMode direct_option(lua_State *L, int arg)
+{
+    DirectMode mode = DIRECT_NO;
+    int type = lua_getfield(L, arg, "direct");
+
+    if (type == LUA_TBOOLEAN) {
+        mode = lua_toboolean(L, -1) ? DIRECT_YES : DIRECT_NO;
+    } else if (type == LUA_TSTRING && !strcmp(lua_tostring(L, -1), "try")) {
+        mode = DIRECT_TRY;
+    } else if (type != LUA_TNIL) {
+        luaL_error(L, "option 'direct': true, false or \"try\" expected");
+    }
+    lua_pop(L, 1);
+    return mode;
+}
+
+/* The engine's name stays referenced by the options table. */
+static void engine_option(lua_State *L, int arg, FileOpen *o)
+{
+    if (lua_getfield(L, arg, "engine") == LUA_TSTRING) {
+        o->engine = lua_tostring(L, -1);
+    } else if (!lua_isnil(L, -1)) {
+        luaL_error(L, "option 'engine': a string expected, got %s",
+                   luaL_typename(L, -1));
+    }
+    lua_pop(L, 1);
+}
+
+static void open_options(lua_State *L, int arg, FileOpen *o)
+{
+    static const char *const known[] = {"direct", "engine", "create",
+                                        "excl", "perm", "sync", NULL};
+    if (lua_isnoneornil(L, arg)) {
+        return;
+    }
+    luaL_checktype(L, arg, LUA_TTABLE);
+    alua_check_options(L, arg, known);
+    o->direct_mode = direct_option(L, arg);
+    engine_option(L, arg, o);
+    o->flags |= opt_boolean_field(L, arg, "create", false) ? O_CREAT : 0;
+    o->flags |= opt_boolean_field(L, arg, "excl", false) ? O_EXCL : 0;
+    o->flags |= opt_boolean_field(L, arg, "sync", false) ? O_DSYNC : 0;
+    o->perm = (mode_t)opt_size_field(L, arg, "perm", 0666);
+}
+
+/* Pushes nothing and returns 0, or the error triple and returns 3. */
+static int open_engine(lua_State *L, AioContext *ctx, const FileOpen *o,
+                       LuaFile *f)
+{
+    const char *name = o->engine ? o->engine : alua_vm(L)->default_engine;
+    Error *err = NULL;
+
+    f->ctx = ctx;
+    f->engine = aio_engine_get(ctx, name ? name : "auto", o->direct,
+                               &f->fallback, &err);
+    return f->engine ? 0 : alua_raise_error(L, err);
+}
+
+/*
+ * Pushes the open file, or the error triple.
+ *
+ * The engine is looked up first, so that a wrong name creates no file, and
+ * again when the file turned out not to take O_DIRECT.
+ */
+static int open_push(lua_State *L, FileOpen *o)
+{
+    AioContext *ctx = task_context(task_check_can_park(L));
+    LuaFile *f = alua_new(L, &file_class, sizeof(*f), 0);
+
+    f->fd = -1;
+    f->path = strdup(o->path);
+    if (!f->path) {
+        return luaL_error(L, "not enough memory");
+    }
+    bool direct = o->direct = o->direct_mode != DIRECT_NO;
+    int failed = open_engine(L, ctx, o, f);
+    if (failed > 0) {
+        return failed;
+    }
+    int64_t ret = file_call(L, NULL, file_open_call, o, file_open_undo);
+    if (ret < 0) {
+        return path_result(L, o->path, ret, "open");
+    }
+    f->fd = o->fd; /* from here on the userdata owns it */
+    f->direct = o->direct;
+    f->seekable = o->seekable;
+    f->memory_align = o->memory_align;
+    f->offset_align = o->offset_align;
+    failed = o->direct != direct ? open_engine(L, ctx, o, f) : 0;
+    return failed > 0 ? failed : 1;
+}
+
+/* file.open(path [, mode [, options]]) -> file */
+static int file_open(lua_State *L)
+{
+    FileOpen o = {.perm = 0666, .fd = -1};
+
+    o.path = luaL_checkstring(L, 1);
+    o.flags = mode_flags(L, 2);
+    open_options(L, 3, &o);
+    return open_push(L, &o);
+}
+
+/* file.tmp([folder [, options]]) -> a nameless file, gone when closed */
+static int file_tmp(lua_State *L)
+{
+    const char *env = getenv("TMPDIR");
+    FileOpen o = {.perm = 0600, .fd = -1};
+
+    o.path = luaL_optstring(L, 1, env && *env ? env : "/tmp");
+    open_options(L, 2, &o);
+    o.flags |= O_TMPFILE | O_RDWR;
+    return open_push(L, &o);
+}
+
+/* ---- closing ---------------------------------------------------------------- */
+
+/* __close and __gc */
+static int file_drop(lua_State *L)
+{
+    LuaFile *f = alua_check(L, 1, &file_class);
+
+    if (f->fd >= 0 && f->in_flight == 0) {
+        close(f->fd);
+        f->fd = -1;
+    }
+    f->closing = f->fd >= 0;
+    return 0;
+}
+
+static int64_t close_call(void *arg)
+{
+    return close(*(int *)arg) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* Nothing can be opened under the number before close(2) has run, and no
+ * operation starts on it: closing is set. */
+static int close_fd(lua_State *L, LuaFile *f)
+{
+    int fd = f->fd;
+
+    if (fd < 0) { /* another closer was faster */
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    f->fd = -1;
+    int64_t ret = file_call(L, NULL, close_call, &fd, NULL);
+    return file_result(L, f, ret, "close");
+}
+
+/* file:close() -> true; waits for the operations in flight */
+static int file_close(lua_State *L)
+{
+    LuaFile *f = alua_check(L, 1, &file_class);
+
+    if (f->fd < 0) {
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    LuaTask *t = task_check_can_park(L);
+    f->closing = true;
+    while (f->in_flight > 0) {
+        Waiter w = {0};
+        if (waitq_wait(&f->closers, &w, t, -1) == PARK_CANCELLED) {
+            file_drop(L); /* now, or by the last operation */
+            task_throw_cancel(L, t);
+        }
+    }
+    return close_fd(L, f);
+}
+
+static int file_gc(lua_State *L)
+{
+    LuaFile *f = lua_touserdata(L, 1);
+
+    if (f->object.cls && f->path) {
+        bool leaked = f->fd >= 0;
+        file_drop(L);
+        if (leaked) {
+            lua_warning(L, "aio.file collected while open: ", 1);
+            lua_warning(L, f->path, 0);
+        }
+        free(f->path);
+        f->path = NULL;
+    }
+    return 0;
+}
+
+/* ---- fields --------------------------------------------------------------------- */
+
+static bool push_field(lua_State *L, const LuaFile *f, const char *key)
+{
+    if (!strcmp(key, "fd")) {
+        lua_pushinteger(L, f->fd);
+    } else if (!strcmp(key, "align")) {
+        lua_pushinteger(L, f->memory_align > f->offset_align
+                               ? f->memory_align
+                               : f->offset_align);
+    } else if (!strcmp(key, "path")) {
+        lua_pushstring(L, f->path);
+    } else if (!strcmp(key, "engine")) {
+        lua_pushstring(L, f->engine ? aio_engine_name(f->engine) : NULL);
+    } else if (!strcmp(key, "fallback")) {
+        lua_pushstring(L, f->fallback);
+    } else if (!strcmp(key, "direct")) {
+        lua_pushboolean(L, f->direct);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* Upvalue 2: the table of methods. */
+static int file_index(lua_State *L)
+{
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(2)) != LUA_TNIL) {
+        return 1;
+    }
+    LuaFile *f = alua_check(L, 1, &file_class);
+    if (lua_type(L, 2) != LUA_TSTRING ||
+        !push_field(L, f, lua_tostring(L, 2))) {
+        lua_pushnil(L);
+    }
+    return 1;
+}
+
+static int file_describe(lua_State *L)
+{
+    LuaFile *f = alua_check(L, 1, &file_class);
+
+    lua_pushfstring(L, "aio.file (%s%s)", f->path,
+                    f->fd < 0 ? ", closed" : f->direct ? ", direct" : "");
+    return 1;
+}
+
+static const luaL_Reg file_methods[] = {
+    {"close", file_close},
+    {NULL, NULL},
+};
+
+static const luaL_Reg file_metamethods[] = {
+    {"__close", file_drop},
+    {"__gc", file_gc},
+    {"__tostring", file_describe},
+    {NULL, NULL},
+};
+
+const AluaClass file_class = {
+    .name = "aio.file",
+    .methods = file_methods,
+    .metamethods = file_metamethods,
+};
+
+static void open_class(lua_State *L)
+{
+    alua_class(L, &file_class);
+    luaL_getmetatable(L, file_class.name);
+    lua_getfield(L, -1, "__index");
+    alua_setfuncs(L, file_io_methods);
+    alua_setfuncs(L, file_meta_methods);
+    lua_pushlightuserdata(L, alua_vm_of(L));
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, file_index, 2);
+    lua_setfield(L, -3, "__index");
+}
+
+void lfile_open(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"open", file_open},
+        {"tmp", file_tmp},
+        {NULL, NULL},
+    };
+
+    lua_newtable(L);
+    alua_setfuncs(L, functions);
+    alua_setfuncs(L, file_fs_functions);
+    open_class(L);
+    lua_setfield(L, -3, "methods"); /* for what aio/file.lua adds */
+    lua_pop(L, 1);
+    lua_setfield(L, -2, "file");
+}

@@ -1,0 +1,143 @@
+/*
+ * lfile.h - what the files of class aio.file share
+ *
+ *   lfile.c      the class: opening, closing, fields
+ *   lfilerun.c   submit a request and wait for it: the one place that parks
+ *   lfilespan.c  the memory of a transfer: buffers, lists, strings
+ *   lfileio.c    methods that move data
+ *   lfilemeta.c  methods that do not: sync, truncate, size, allocate, ...
+ *   lfilestat.c  stat tables
+ *   lfilefs.c    functions on paths: stat, unlink, rename, readdir, ...
+ */
+#ifndef LFILE_H
+#define LFILE_H
+
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+#include "aioctl/request.h"
+#include "lbuf.h"
+#include "task.h"
+#include "vm.h"
+
+typedef struct LuaFile {
+    AluaObject object;
+    int fd;                 /* -1: closed */
+    bool closing;           /* the last operation in flight closes fd */
+    bool direct;            /* open with O_DIRECT */
+    bool seekable;
+    uint32_t in_flight;
+    uint32_t memory_align;  /* what O_DIRECT asks of addresses, else 1 */
+    uint32_t offset_align;  /* ... of offsets and lengths, else 1 */
+    int64_t position;       /* of the next read(n) */
+    AioContext *ctx;        /* the one engine was made ready for */
+    const AioEngine *engine;
+    const char *fallback;   /* why not the engine asked for; static */
+    char *path;             /* malloc'ed, for messages */
+    WaitQueue closers;      /* tasks in close() */
+} LuaFile;
+
+extern const AluaClass file_class;
+
+/* The open file at argument 1; raises on a closed one. */
+LuaFile *file_check(lua_State *L);
+
+/* ---- lfilerun.c --------------------------------------------------------- */
+
+/* How a wait ended.  On FILE_LATE and FILE_CANCELLED the request is over too:
+ * the kernel has let go of the memory. */
+typedef enum FileOutcome {
+    FILE_DONE,
+    FILE_LATE,      /* the deadline passed before it was done */
+    FILE_CANCELLED, /* let go of everything, then task_throw_cancel() */
+} FileOutcome;
+
+/*
+ * file_run: submit @req (done and opaque are filled in) and park until it ended
+ * @deadline_ns: as for task_park()
+ * Raises nothing.  A request that ended well in spite of its deadline counts
+ * as done.
+ */
+FileOutcome file_run(lua_State *L, LuaTask *t, const AioEngine *engine,
+                     AioRequest *req, int64_t deadline_ns);
+
+typedef int64_t FileCall(void *arg);
+
+/*
+ * file_call: run fn(arg) on the thread pool; its result, or a negative errno
+ * @f: kept open meanwhile; may be NULL
+ * @arg: usually on the C stack
+ * @undo: may be NULL.  When the task is cancelled meanwhile, undo(arg) is
+ *        called once fn has ended well, and then the cancel is raised.
+ */
+int64_t file_call(lua_State *L, LuaFile *f, FileCall *fn, void *arg,
+                  void (*undo)(void *arg));
+
+/* An operation on @f begins and ends: holds off the closing of its fd. */
+void file_enter(LuaFile *f);
+void file_leave(LuaFile *f);
+
+/* The engine of @f, made ready for the context of @t. */
+const AioEngine *file_engine(LuaFile *f, const LuaTask *t);
+
+/* Pushes true, or the error triple when @ret is negative. */
+int file_result(lua_State *L, const LuaFile *f, int64_t ret, const char *call);
+/* The same for functions on paths. */
+int path_result(lua_State *L, const char *path, int64_t ret, const char *call);
+
+/* ---- lfilestat.c -------------------------------------------------------- */
+
+typedef struct FileStat {
+    int fd;             /* -1: use path */
+    const char *path;
+    int flags;          /* AT_SYMLINK_NOFOLLOW */
+    struct statx stx;
+    int64_t size;       /* of the device, for block devices */
+} FileStat;
+
+/* For file_call(): fills in stx and size. */
+int64_t file_stat_call(void *arg);
+void file_push_stat(lua_State *L, const FileStat *st);
+
+/* Bytes in the file or device @fd of type @mode; a negative errno. */
+int64_t file_size_of(int fd, const struct stat *st);
+
+/* What O_DIRECT on @fd asks for. */
+void file_find_alignment(int fd, const struct stat *st, uint32_t *memory,
+                         uint32_t *offset);
+
+/* ---- lfilespan.c -------------------------------------------------------- */
+
+/* The memory of one transfer, pinned while it runs. */
+typedef struct FileSpan {
+    struct iovec one;   /* iov points here when there is only one piece */
+    struct iovec *iov;  /* consumed by span_advance() */
+    int iovcnt;
+    int pieces;
+    LuaBuf *buf;        /* the single buffer, or NULL */
+    LuaBuf **bufs;      /* with more pieces: one each, NULL for strings */
+    size_t total;
+    const char *start;  /* of a single piece */
+    bool to_string;     /* the caller wants a string: start is scratch */
+} FileSpan;
+
+typedef enum SpanUse {
+    SPAN_READ,
+    SPAN_WRITE,
+} SpanUse;
+
+/* From argument @arg; leaves at most one value on the stack, which must stay
+ * there during the transfer. */
+void span_check(lua_State *L, int arg, SpanUse use, const LuaFile *f,
+                FileSpan *span);
+void span_pin(FileSpan *span);
+void span_unpin(FileSpan *span);
+void span_advance(FileSpan *span, size_t n);
+
+/* ---- tables of methods --------------------------------------------------- */
+
+extern const luaL_Reg file_io_methods[];
+extern const luaL_Reg file_meta_methods[];
+extern const luaL_Reg file_fs_functions[];
+
+#endif

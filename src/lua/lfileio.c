@@ -1,0 +1,271 @@
+/*
+ * lfileio.c - methods of aio.file that move data
+ *
+ * All of them are one Transfer: check the arguments, check the alignment, pin
+ * the memory, run requests until it is enough, unpin, push the result.  Between
+ * task_check_can_park() and the unpinning nothing can raise.  With a buffer for
+ * argument nothing is allocated.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lfile.h"
+
+typedef struct TransferKind {
+    const char *name; /* of the method, for messages */
+    SpanUse use;
+    bool exact;       /* go on after a short transfer */
+} TransferKind;
+
+typedef struct Transfer {
+    const TransferKind *kind;
+    LuaFile *file;
+    FileSpan span;
+    int64_t offset;   /* -1: at the file's own position */
+    int64_t deadline_ns;
+    size_t moved;
+    int64_t ret;      /* the last request's */
+} Transfer;
+
+/* ---- alignment --------------------------------------------------------------- */
+
+static int misaligned(lua_State *L, const Transfer *x, const char *what,
+                      uint64_t value, uint32_t align)
+{
+    const char *as_hex = what[0] == 'a' ? "0x%" PRIx64 : "%" PRIu64;
+    char number[32], message[512];
+
+    snprintf(number, sizeof(number), as_hex, value);
+    snprintf(message, sizeof(message),
+             "%.300s: with O_DIRECT the %s must be a multiple of %u, got %s",
+             x->file->path, what, align, number);
+    return alua_fail(L, EINVAL, message, x->kind->name);
+}
+
+/* Pushes the error triple for the first thing that is off, else returns 0. */
+static int check_alignment(lua_State *L, const Transfer *x)
+{
+    const LuaFile *f = x->file;
+
+    if (x->offset > 0 && (x->offset & (f->offset_align - 1)) != 0) {
+        return misaligned(L, x, "offset", (uint64_t)x->offset,
+                          f->offset_align);
+    }
+    for (int i = 0; i < x->span.iovcnt; i++) {
+        const struct iovec *iov = &x->span.iov[i];
+        if ((iov->iov_len & (f->offset_align - 1)) != 0) {
+            return misaligned(L, x, "length", iov->iov_len, f->offset_align);
+        }
+        if (((uintptr_t)iov->iov_base & (f->memory_align - 1)) != 0) {
+            return misaligned(L, x, "address", (uintptr_t)iov->iov_base,
+                              f->memory_align);
+        }
+    }
+    return 0;
+}
+
+/* ---- running ------------------------------------------------------------------ */
+
+static void fill_request(Transfer *x, AioContext *ctx, AioRequest *req)
+{
+    bool write = x->kind->use == SPAN_WRITE;
+
+    *req = (AioRequest){
+        .fd = x->file->fd,
+        .buf_index = -1,
+        .offset = x->offset < 0 ? -1 : x->offset + (int64_t)x->moved,
+    };
+    if (x->span.pieces == 1) {
+        req->op = write ? AIO_OP_WRITE : AIO_OP_READ;
+        req->base = x->span.iov->iov_base;
+        req->len = x->span.iov->iov_len;
+        req->buf_index = x->span.buf ? buf_slot(x->span.buf, ctx) : -1;
+    } else {
+        req->op = write ? AIO_OP_WRITEV : AIO_OP_READV;
+        req->iov = x->span.iov;
+        req->iovcnt = x->span.iovcnt;
+    }
+}
+
+/* Ends: each round moves at least one byte, fails, or meets the end. */
+static FileOutcome transfer_rounds(lua_State *L, Transfer *x, LuaTask *t,
+                                   const AioEngine *engine)
+{
+    FileOutcome outcome;
+    AioRequest req;
+
+    do {
+        fill_request(x, task_context(t), &req);
+        outcome = file_run(L, t, engine, &req, x->deadline_ns);
+        x->ret = req.ret;
+        if (req.ret > 0) {
+            x->moved += (size_t)req.ret;
+            span_advance(&x->span, (size_t)req.ret);
+        }
+    } while (x->kind->exact && outcome == FILE_DONE && req.ret > 0 &&
+             x->moved < x->span.total);
+    return outcome;
+}
+
+static FileOutcome transfer_run(lua_State *L, Transfer *x)
+{
+    LuaTask *t = task_check_can_park(L);
+    const AioEngine *engine = file_engine(x->file, t);
+
+    file_enter(x->file);
+    span_pin(&x->span);
+    FileOutcome outcome = transfer_rounds(L, x, t, engine);
+    span_unpin(&x->span);
+    file_leave(x->file);
+    if (outcome == FILE_CANCELLED) {
+        task_throw_cancel(L, t);
+    }
+    return outcome;
+}
+
+/* ---- results ------------------------------------------------------------------ */
+
+static int fail_at(lua_State *L, const Transfer *x, int err, const char *detail)
+{
+    char message[512];
+
+    if (x->offset < 0) {
+        return alua_fail(L, err, x->file->path, x->kind->name);
+    }
+    snprintf(message, sizeof(message), "%.300s at offset %" PRId64 "%s",
+             x->file->path, x->offset + (int64_t)x->moved, detail);
+    return alua_fail(L, err, message, x->kind->name);
+}
+
+static int fail_short(lua_State *L, const Transfer *x)
+{
+    char detail[96];
+
+    snprintf(detail, sizeof(detail), ": end of file after %zu of %zu bytes",
+             x->moved, x->span.total);
+    return fail_at(L, x, ENODATA, detail);
+}
+
+static int transfer_result(lua_State *L, const Transfer *x)
+{
+    if (x->ret < 0) {
+        return fail_at(L, x, (int)-x->ret, "");
+    }
+    if (x->kind->exact && x->moved < x->span.total) {
+        return x->kind->use == SPAN_READ ? fail_short(L, x)
+                                         : fail_at(L, x, EIO, ": no progress");
+    }
+    if (x->span.to_string) {
+        lua_pushlstring(L, x->span.start, x->moved);
+    } else {
+        lua_pushinteger(L, (lua_Integer)x->moved);
+    }
+    return 1;
+}
+
+/* ---- methods -------------------------------------------------------------------- */
+
+static int transfer_do(lua_State *L, Transfer *x)
+{
+    int failed = x->file->direct ? check_alignment(L, x) : 0;
+
+    if (failed > 0) {
+        return failed;
+    }
+    if (transfer_run(L, x) == FILE_LATE) {
+        return alua_timeout(L);
+    }
+    return transfer_result(L, x);
+}
+
+/* Arguments: file, what, offset [, sec or {timeout=}] */
+static int transfer_at(lua_State *L, const TransferKind *kind)
+{
+    Transfer x = {.kind = kind, .file = file_check(L)};
+
+    lua_settop(L, 4);
+    x.offset = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, x.offset >= 0, 3, "an offset must not be negative");
+    x.deadline_ns = task_deadline(alua_opt_timeout(L, 4));
+    span_check(L, 2, kind->use, x.file, &x.span);
+    return transfer_do(L, &x);
+}
+
+/* file:pread(count | buf | {buf, ...}, offset [, sec]) -> string or n */
+static int file_pread(lua_State *L)
+{
+    static const TransferKind kind = {"pread", SPAN_READ, false};
+    return transfer_at(L, &kind);
+}
+
+/* file:read_exact(count | buf | {buf, ...}, offset [, sec]): never short */
+static int file_read_exact(lua_State *L)
+{
+    static const TransferKind kind = {"read_exact", SPAN_READ, true};
+    return transfer_at(L, &kind);
+}
+
+/* file:pwrite(string | buf | {...}, offset [, sec]) -> n */
+static int file_pwrite(lua_State *L)
+{
+    static const TransferKind kind = {"pwrite", SPAN_WRITE, false};
+    return transfer_at(L, &kind);
+}
+
+/* file:write_all(string | buf | {...}, offset [, sec]) -> n: all of it */
+static int file_write_all(lua_State *L)
+{
+    static const TransferKind kind = {"write_all", SPAN_WRITE, true};
+    return transfer_at(L, &kind);
+}
+
+static int file_preadv(lua_State *L)
+{
+    static const TransferKind kind = {"preadv", SPAN_READ, false};
+    luaL_checktype(L, 2, LUA_TTABLE);
+    return transfer_at(L, &kind);
+}
+
+static int file_pwritev(lua_State *L)
+{
+    static const TransferKind kind = {"pwritev", SPAN_WRITE, false};
+    luaL_checktype(L, 2, LUA_TTABLE);
+    return transfer_at(L, &kind);
+}
+
+/* Arguments: file, what [, sec]; moves the file's position on. */
+static int transfer_next(lua_State *L, const TransferKind *kind)
+{
+    Transfer x = {.kind = kind, .file = file_check(L)};
+
+    lua_settop(L, 3);
+    x.offset = x.file->seekable ? x.file->position : -1;
+    x.deadline_ns = task_deadline(alua_opt_timeout(L, 3));
+    span_check(L, 2, kind->use, x.file, &x.span);
+    int results = transfer_do(L, &x);
+    x.file->position += (int64_t)x.moved;
+    return results;
+}
+
+/* file:read(count | buf [, sec]) -> string ("" at the end) or n */
+static int file_read(lua_State *L)
+{
+    static const TransferKind kind = {"read", SPAN_READ, false};
+    return transfer_next(L, &kind);
+}
+
+/* file:write(string | buf [, sec]) -> n: all of it */
+static int file_write(lua_State *L)
+{
+    static const TransferKind kind = {"write", SPAN_WRITE, true};
+    return transfer_next(L, &kind);
+}
+
+const luaL_Reg file_io_methods[] = {
+    {"pread", file_pread},           {"pwrite", file_pwrite},
+    {"preadv", file_preadv},         {"pwritev", file_pwritev},
+    {"read_exact", file_read_exact}, {"write_all", file_write_all},
+    {"read", file_read},             {"write", file_write},
+    {NULL, NULL},
+};

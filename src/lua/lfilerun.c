@@ -1,0 +1,160 @@
+/*
+ * lfilerun.c - how a file operation waits
+ *
+ * The request lies on the C stack of the task that waits for it; the engine's
+ * callback marks it done and wakes the task.  The rule that keeps it right:
+ * file_run() does not return before the request is over, whatever happens to
+ * the task, because the kernel may still write to the caller's memory.  So a
+ * late or cancelled wait asks the engine to end the request, and then waits for
+ * that without listening to cancels.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lfile.h"
+#include "qapi/error.h"
+
+typedef struct FileWait {
+    LuaTask *task;
+    bool done;
+} FileWait;
+
+static void file_run_done(AioRequest *req)
+{
+    FileWait *wait = req->opaque;
+
+    wait->done = true;
+    task_wake(wait->task);
+}
+
+static FileOutcome file_reap(FileWait *wait, AioRequest *req, ParkResult why)
+{
+    aio_request_cancel(req);
+    while (!wait->done) {
+        task_park_uncancellable(wait->task, PARK_ON_WORLD);
+    }
+    if (why == PARK_CANCELLED) {
+        return FILE_CANCELLED;
+    }
+    return req->ret == -ECANCELED ? FILE_LATE : FILE_DONE;
+}
+
+FileOutcome file_run(lua_State *L, LuaTask *t, const AioEngine *engine,
+                     AioRequest *req, int64_t deadline_ns)
+{
+    LuaVM *vm = alua_vm(L);
+    FileWait wait = {.task = t};
+    FileOutcome outcome = FILE_DONE;
+
+    req->done = file_run_done;
+    req->opaque = &wait;
+    vm->io_in_flight++;
+    aio_request_submit(task_context(t), engine, req);
+    while (!wait.done) {
+        ParkResult why = task_park(t, PARK_ON_WORLD, deadline_ns);
+        if (why != PARK_WOKEN) {
+            outcome = file_reap(&wait, req, why);
+        }
+    }
+    vm->io_in_flight--;
+    return outcome;
+}
+
+/* ---- calls on the thread pool -------------------------------------------- */
+
+static const AioEngine *call_engine(lua_State *L, AioContext *ctx)
+{
+    Error *err = NULL;
+    const AioEngine *threads =
+        aio_engine_get(ctx, "threads", false, NULL, &err);
+
+    if (!threads) {
+        alua_raise_error(L, err);
+        lua_error(L);
+    }
+    return threads;
+}
+
+int64_t file_call(lua_State *L, LuaFile *f, FileCall *fn, void *arg,
+                  void (*undo)(void *arg))
+{
+    LuaTask *t = task_check_can_park(L);
+    const AioEngine *threads = call_engine(L, task_context(t));
+    AioRequest req = {
+        .op = AIO_OP_CALL,
+        .fd = -1,
+        .buf_index = -1,
+        .call = fn,
+        .arg = arg,
+    };
+
+    if (f) {
+        file_enter(f);
+    }
+    FileOutcome outcome = file_run(L, t, threads, &req, -1);
+    if (f) {
+        file_leave(f);
+    }
+    if (outcome == FILE_CANCELLED) {
+        if (undo && req.ret >= 0) {
+            undo(arg);
+        }
+        task_throw_cancel(L, t);
+    }
+    return req.ret;
+}
+
+/* ---- operations in flight on a file --------------------------------------- */
+
+void file_enter(LuaFile *f)
+{
+    f->in_flight++;
+}
+
+void file_leave(LuaFile *f)
+{
+    if (--f->in_flight > 0 || !f->closing) {
+        return;
+    }
+    if (f->closers.head) {
+        waitq_wake_all(&f->closers); /* the first of them closes it */
+    } else {
+        close(f->fd);
+        f->fd = -1;
+    }
+}
+
+const AioEngine *file_engine(LuaFile *f, const LuaTask *t)
+{
+    AioContext *ctx = task_context(t);
+
+    if (f->ctx == ctx) {
+        return f->engine;
+    }
+    Error *err = NULL;
+    const AioEngine *engine = aio_engine_get(ctx, aio_engine_name(f->engine),
+                                             f->direct, NULL, &err);
+    if (!engine) { /* out of descriptors, say: the thread pool still works */
+        error_free(err);
+        engine = aio_engine_get(ctx, "threads", f->direct, NULL, NULL);
+    }
+    return engine;
+}
+
+/* ---- results ---------------------------------------------------------------- */
+
+int path_result(lua_State *L, const char *path, int64_t ret, const char *call)
+{
+    if (ret < 0) {
+        return alua_fail(L, (int)-ret, path, call);
+    }
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+int file_result(lua_State *L, const LuaFile *f, int64_t ret, const char *call)
+{
+    return path_result(L, f->path, ret, call);
+}
