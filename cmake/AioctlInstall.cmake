@@ -1,15 +1,14 @@
 # What `cmake --install` puts where.  The headers keep the include paths of the
 # API ("block/aio.h") below a folder of their own, which aioctl.pc names.
 set(AIOCTL_PC_LIBS_PRIVATE "-pthread")
-set(AIOCTL_PC_REQUIRES_PRIVATE "")
 if(LIBURING_FOUND)
-  string(APPEND AIOCTL_PC_REQUIRES_PRIVATE " liburing")
-endif()
-if(GLIB_FOUND)
-  string(APPEND AIOCTL_PC_REQUIRES_PRIVATE " glib-2.0")
+  string(APPEND AIOCTL_PC_LIBS_PRIVATE " -luring")
 endif()
 if(LIBAIO_LIBRARY AND LIBAIO_INCLUDE_DIR)
   string(APPEND AIOCTL_PC_LIBS_PRIVATE " -laio")
+endif()
+if(GLIB_FOUND)
+  string(APPEND AIOCTL_PC_LIBS_PRIVATE " -lglib-2.0")
 endif()
 # A prefix given at install time wins over the configured one.
 file(READ ${CMAKE_SOURCE_DIR}/cmake/aioctl.pc.in AIOCTL_PC)
