@@ -263,7 +263,7 @@ static void open_notifier(const char *monitor)
     open_context();
     bench_require(aio_context_set_fdmon(ctx, monitor, NULL), monitor);
     bench_require(event_notifier_init(&notifier, false) == 0, "eventfd");
-    aio_set_event_notifier(ctx, &notifier, on_notifier, NULL, NULL);
+    aio_set_event_notifier(ctx, &notifier, false, on_notifier, NULL, NULL);
 }
 
 static void open_notifier_epoll(void)
@@ -283,7 +283,7 @@ static void open_notifier_poll(void)
 
 static void close_notifier(void)
 {
-    aio_set_event_notifier(ctx, &notifier, NULL, NULL, NULL);
+    aio_set_event_notifier(ctx, &notifier, false, NULL, NULL, NULL);
     event_notifier_cleanup(&notifier);
     close_context();
 }
