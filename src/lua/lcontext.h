@@ -29,13 +29,13 @@ void lcontext_push(lua_State *L, LuaContext *self);
 /* Push and return the open context at @arg (nil or none: the current one). */
 LuaContext *lcontext_opt(lua_State *L, int arg);
 
+/* The context that @task runs in. */
+LuaContext *lcontext_of_task(LuaVM *vm, const LuaTask *task);
+
 /*
  * lcontext_polled: the VM's loop calls this after each iteration of its home
  * context with what aio_poll() returned; tasks inside home:poll() wake up.
  */
 void lcontext_polled(LuaVM *vm, bool progress);
-
-/* Tasks inside home:poll(false): the next iteration must not block. */
-bool lcontext_wants_poll(const LuaVM *vm);
 
 #endif

@@ -1,0 +1,162 @@
+/*
+ * lcheck.c - argument checks that the callback classes share
+ *
+ * All of them raise in the caller's name, so they are called before anything
+ * is acquired.
+ */
+#include "lcheck.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+void lcheck_open(lua_State *L, const LuaHandle *h)
+{
+    char what[160];
+
+    if (!h->owner) {
+        handle_describe(h, what, sizeof(what));
+        luaL_error(L, "%s, is closed", what);
+    }
+}
+
+int lcheck_tostring(lua_State *L, const LuaHandle *h)
+{
+    const char *state = h->armed ? "armed" : "idle";
+    char what[160];
+
+    handle_describe(h, what, sizeof(what));
+    lua_pushfstring(L, "%s (%s)", what, h->owner ? state : "closed");
+    return 1;
+}
+
+int64_t lcheck_clock_seconds(lua_State *L, int arg)
+{
+    lua_Number seconds = luaL_checknumber(L, arg);
+    lua_Number ns = seconds * 1e9;
+
+    luaL_argcheck(L, !isnan(seconds), arg, "seconds expected, got nan");
+    if (ns < 0) {
+        return 0;
+    }
+    /* 2^63 is exact as a double; INT64_MAX is not. */
+    return ns >= 0x1p63 ? INT64_MAX : (int64_t)ns;
+}
+
+/* Pushes what object[@key] yields as a descriptor; false when it has none. */
+static bool fd_of_field(lua_State *L, int arg, const char *key)
+{
+    if (lua_getfield(L, arg, key) == LUA_TFUNCTION) {
+        lua_pushvalue(L, arg);
+        lua_call(L, 1, 1);
+    }
+    if (lua_isinteger(L, -1)) {
+        return true;
+    }
+    lua_pop(L, 1);
+    return false;
+}
+
+static int fd_of_object(lua_State *L, int arg)
+{
+    static const char *const keys[] = {"fd", "getfd", "fileno"};
+
+    if (luaL_getmetafield(L, arg, "__index") != LUA_TNIL) {
+        lua_pop(L, 1);
+    } else if (!lua_istable(L, arg)) {
+        return -1;
+    }
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (fd_of_field(L, arg, keys[i])) {
+            int fd = (int)lua_tointeger(L, -1);
+
+            lua_pop(L, 1);
+            return fd;
+        }
+    }
+    return -1;
+}
+
+int lcheck_fd(lua_State *L, int arg)
+{
+    luaL_Stream *stream = luaL_testudata(L, arg, LUA_FILEHANDLE);
+    lua_Integer fd = -1;
+
+    if (lua_isinteger(L, arg)) {
+        fd = lua_tointeger(L, arg);
+        luaL_argcheck(L, fd >= 0 && fd <= INT32_MAX, arg,
+                      "file descriptor out of range");
+        return (int)fd;
+    }
+    if (stream) {
+        luaL_argcheck(L, stream->closef, arg, "attempt to use a closed file");
+        return fileno(stream->f);
+    }
+    if (lua_isuserdata(L, arg) || lua_istable(L, arg)) {
+        fd = fd_of_object(L, arg);
+    }
+    if (fd < 0) {
+        luaL_typeerror(L, arg, "file descriptor");
+    }
+    return (int)fd;
+}
+
+bool lcheck_fd_is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) != -1;
+}
+
+int lcheck_fail_fd(lua_State *L, int fd, const char *call)
+{
+    char what[24];
+
+    snprintf(what, sizeof(what), "fd %d", fd);
+    return alua_fail(L, EBADF, what, call);
+}
+
+/* Edit distance, for words of a few letters. */
+static int distance(const char *a, const char *b)
+{
+    enum { LIMIT = 32 };
+    int row[LIMIT + 1];
+    size_t length = strlen(b);
+
+    if (length > LIMIT) {
+        return LIMIT;
+    }
+    for (size_t j = 0; j <= length; j++) {
+        row[j] = (int)j;
+    }
+    for (size_t i = 1; a[i - 1]; i++) {
+        int diagonal = row[0];
+
+        row[0] = (int)i;
+        for (size_t j = 1; j <= length; j++) {
+            int cost = diagonal + (strncasecmp(&a[i - 1], &b[j - 1], 1) != 0);
+            int other = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+
+            diagonal = row[j];
+            row[j] = cost < other ? cost : other;
+        }
+    }
+    return row[length];
+}
+
+const char *lcheck_closest(const char *name, const char *const *names)
+{
+    const char *best = NULL;
+    int best_distance = 3; /* further away is no misspelling */
+
+    for (; *names; names++) {
+        int d = distance(name, *names);
+
+        if (d < best_distance && d < (int)strlen(name)) {
+            best = *names;
+            best_distance = d;
+        }
+    }
+    return best;
+}

@@ -1,0 +1,64 @@
+/*
+ * lclock.c - aio.now, aio.now_ns, aio.clock: reading the loop's clocks
+ *
+ * The clocks are the ones timers run on, so a time read here is comparable
+ * with any deadline.
+ */
+#include "lclock.h"
+
+#include "open.h"
+
+/* In the order of QEMUClockType's use below. */
+static const char *const clock_names[] = {
+    "realtime", "virtual", "host", "virtual_rt", NULL,
+};
+static const QEMUClockType clock_types[] = {
+    QEMU_CLOCK_REALTIME, QEMU_CLOCK_VIRTUAL,
+    QEMU_CLOCK_HOST, QEMU_CLOCK_VIRTUAL_RT,
+};
+
+QEMUClockType lclock_opt(lua_State *L, int arg)
+{
+    return clock_types[luaL_checkoption(L, arg, "realtime", clock_names)];
+}
+
+static void push_seconds(lua_State *L, QEMUClockType type)
+{
+    lua_pushnumber(L, (lua_Number)qemu_clock_get_ns(type) / 1e9);
+}
+
+/* aio.now() -> monotonic seconds, read now; what deadlines are made of */
+static int clock_now(lua_State *L)
+{
+    push_seconds(L, QEMU_CLOCK_REALTIME);
+    return 1;
+}
+
+/* aio.now_ns() -> the same as integer nanoseconds */
+static int clock_now_ns(lua_State *L)
+{
+    lua_pushinteger(L, qemu_clock_get_ns(QEMU_CLOCK_REALTIME));
+    return 1;
+}
+
+/*
+ * aio.clock([name]) -> seconds of clock "realtime" (default; monotonic), "host"
+ * (wall clock), "virtual" or "virtual_rt"
+ */
+static int clock_read(lua_State *L)
+{
+    push_seconds(L, lclock_opt(L, 1));
+    return 1;
+}
+
+static const luaL_Reg clock_functions[] = {
+    {"now", clock_now},
+    {"now_ns", clock_now_ns},
+    {"clock", clock_read},
+    {NULL, NULL},
+};
+
+void lclock_open(lua_State *L)
+{
+    alua_setfuncs(L, clock_functions);
+}

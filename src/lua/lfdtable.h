@@ -1,0 +1,35 @@
+/*
+ * lfdtable.h - who watches which file descriptor of a context
+ *
+ * The core has one handler per descriptor and replaces it silently.  Here a
+ * second user of the same descriptor gets an error that names the first.
+ */
+#ifndef LFDTABLE_H
+#define LFDTABLE_H
+
+#include "vm.h"
+
+struct LuaFdWatch; /* tasks waiting for a descriptor: lwait.c */
+
+/*
+ * lfdtable_check: raise unless @fd may be watched
+ *
+ * A handler excludes everything else; tasks may wait together (@waiting).
+ * Makes room in the table, so that a claim right after it cannot fail.
+ */
+void lfdtable_check(lua_State *L, LuaContext *c, int fd, bool waiting);
+
+/* @fd belongs to @h, or to the tasks of @watch; after lfdtable_check(). */
+void lfdtable_claim(LuaContext *c, int fd, const LuaHandle *h);
+void lfdtable_claim_watch(LuaContext *c, int fd, struct LuaFdWatch *watch);
+
+/* The waiting tasks of @fd, or NULL. */
+struct LuaFdWatch *lfdtable_watch(const LuaContext *c, int fd);
+
+/* Nobody watches @fd any more. */
+void lfdtable_drop(LuaContext *c, int fd);
+
+/* Free the table; closing a context does. */
+void lfdtable_free(LuaContext *c);
+
+#endif

@@ -1,0 +1,201 @@
+/*
+ * lnotifier.c - class aio.notifier: a flag that wakes a loop
+ *
+ * Lifetime: user value 1 is the callback, user value 2 the context.  A notifier
+ * is armed (anchored) while it has a callback; without one it is ordinary
+ * garbage.  The callback runs after the flag was cleared, so it may be set
+ * again at any time and no setting is lost.
+ */
+#include "block/aio.h"
+#include "lcheck.h"
+#include "lcontext.h"
+#include "open.h"
+#include "qemu/event_notifier.h"
+
+enum { UV_CALLBACK = 1, UV_CONTEXT };
+
+typedef struct LuaNotifier {
+    LuaHandle handle; /* first: the callback gets the EventNotifier */
+    EventNotifier notifier;
+    bool watched; /* the loop has our handler */
+} LuaNotifier;
+
+static const AluaClass notifier_class;
+
+static LuaNotifier *notifier_check(lua_State *L)
+{
+    LuaNotifier *self = alua_check(L, 1, &notifier_class);
+
+    lcheck_open(L, &self->handle);
+    return self;
+}
+
+static int notifier_run(lua_State *L) /* protected half of notifier_fire() */
+{
+    LuaNotifier *self = lua_touserdata(L, 1);
+
+    alua_pushanchored(L, &self->handle.object);
+    lua_getiuservalue(L, -1, UV_CALLBACK);
+    lua_pushvalue(L, -2); /* -3 keeps it alive when it closes itself */
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+static void notifier_fire(EventNotifier *notifier)
+{
+    LuaNotifier *self = container_of(notifier, LuaNotifier, notifier);
+
+    if (event_notifier_test_and_clear(notifier)) {
+        alua_enter(&self->handle, notifier_run, self);
+    }
+}
+
+static void notifier_watch(LuaNotifier *self, bool on)
+{
+    if (on != self->watched) {
+        aio_set_event_notifier(self->handle.owner->ctx, &self->notifier, false,
+                               on ? notifier_fire : NULL, NULL, NULL);
+        self->watched = on;
+    }
+}
+
+static void notifier_release(LuaHandle *h)
+{
+    LuaNotifier *self = (LuaNotifier *)h;
+
+    notifier_watch(self, false);
+    event_notifier_cleanup(&self->notifier);
+}
+
+/*
+ * aio.notifier([{name=, ctx=}]) -> notifier
+ * A flag, clear at first.  nil, message, errno when no descriptor is left.
+ */
+static int notifier_new(lua_State *L)
+{
+    static const char *const options[] = {"name", "ctx", NULL};
+    LuaContext *owner;
+    LuaNotifier *self;
+    int ret;
+
+    lua_settop(L, 1);
+    if (lua_isnil(L, 1)) {
+        lua_newtable(L);
+        lua_replace(L, 1);
+    }
+    luaL_checktype(L, 1, LUA_TTABLE);
+    alua_check_options(L, 1, options);
+    lua_getfield(L, 1, "name"); /* at 2 */
+    lua_getfield(L, 1, "ctx");  /* at 3 */
+    owner = lcontext_opt(L, 3); /* at 4 */
+    self = alua_new(L, &notifier_class, sizeof(*self), 2);
+    lua_pushvalue(L, 4);
+    lua_setiuservalue(L, -2, UV_CONTEXT);
+    handle_open(L, &self->handle, owner, "notifier", 2);
+    ret = event_notifier_init(&self->notifier, false);
+    if (ret < 0) {
+        handle_close(L, &self->handle);
+        return alua_fail(L, -ret, "event notifier", "aio.notifier");
+    }
+    self->handle.release = notifier_release;
+    return 1;
+}
+
+/* notifier:set() -> notifier: raise the flag. */
+static int notifier_set(lua_State *L)
+{
+    event_notifier_set(&notifier_check(L)->notifier);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* notifier:test_and_clear() -> was the flag up? */
+static int notifier_test_and_clear(lua_State *L)
+{
+    LuaNotifier *self = notifier_check(L);
+
+    lua_pushboolean(L, event_notifier_test_and_clear(&self->notifier));
+    return 1;
+}
+
+/*
+ * notifier:handler(fn | nil) -> notifier
+ * Call fn(notifier) in the loop after each set(); the flag is cleared before.
+ * nil removes the handler.
+ */
+static int notifier_handler(lua_State *L)
+{
+    LuaNotifier *self = notifier_check(L);
+    bool on = !lua_isnoneornil(L, 2);
+
+    if (on) {
+        luaL_checktype(L, 2, LUA_TFUNCTION);
+    }
+    lua_settop(L, 2);
+    lua_setiuservalue(L, 1, UV_CALLBACK);
+    if (on) {
+        handle_arm(L, &self->handle, 1);
+    } else {
+        handle_disarm(L, &self->handle);
+    }
+    notifier_watch(self, on);
+    return 1;
+}
+
+/* notifier:fd() -> the descriptor that is readable while the flag is up */
+static int notifier_fd(lua_State *L)
+{
+    LuaNotifier *self = notifier_check(L);
+
+    lua_pushinteger(L, event_notifier_get_fd(&self->notifier));
+    return 1;
+}
+
+/* notifier:close(): remove the handler, free the descriptor; idempotent. */
+static int notifier_close(lua_State *L)
+{
+    LuaNotifier *self = alua_check(L, 1, &notifier_class);
+
+    handle_close(L, &self->handle);
+    return 0;
+}
+
+static int notifier_tostring(lua_State *L)
+{
+    return lcheck_tostring(L, alua_check(L, 1, &notifier_class));
+}
+
+static const luaL_Reg notifier_methods[] = {
+    {"set", notifier_set},
+    {"test_and_clear", notifier_test_and_clear},
+    {"handler", notifier_handler},
+    {"fd", notifier_fd},
+    {"close", notifier_close},
+    {"ref", handle_ref},
+    {"unref", handle_unref},
+    {NULL, NULL},
+};
+
+static const luaL_Reg notifier_metamethods[] = {
+    {"__close", notifier_close},
+    {"__gc", notifier_close},
+    {"__tostring", notifier_tostring},
+    {NULL, NULL},
+};
+
+static const AluaClass notifier_class = {
+    .name = "aio.notifier",
+    .methods = notifier_methods,
+    .metamethods = notifier_metamethods,
+};
+
+static const luaL_Reg notifier_functions[] = {
+    {"notifier", notifier_new},
+    {NULL, NULL},
+};
+
+void lnotifier_open(lua_State *L)
+{
+    alua_class(L, &notifier_class);
+    alua_setfuncs(L, notifier_functions);
+}

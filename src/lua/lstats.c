@@ -1,0 +1,147 @@
+/*
+ * lstats.c - aio.stats, aio.handles: what the loop has done and what is open
+ *
+ * Counters are copied from the core; nothing is kept here.
+ */
+#include "lstats.h"
+
+#include <stddef.h>
+
+#include "aioctl/context.h"
+#include "open.h"
+
+typedef struct Counter {
+    const char *name;
+    size_t offset;
+} Counter;
+
+#define COUNTER(field) {#field, offsetof(AioContextStats, field)}
+
+static const Counter counters[] = {
+    COUNTER(iterations),
+    COUNTER(polls),
+    COUNTER(poll_hits),
+    COUNTER(poll_ns_total),
+    COUNTER(poll_ns),
+    COUNTER(blocked_ns),
+    COUNTER(blocked),
+    COUNTER(bhs),
+    COUNTER(fds),
+    COUNTER(timers),
+    COUNTER(coroutines),
+    COUNTER(submitted),
+    COUNTER(completed),
+    COUNTER(in_flight),
+    COUNTER(batches),
+    COUNTER(notifies),
+    COUNTER(wakeups),
+    COUNTER(registered_buffers),
+    COUNTER(registration_failures),
+};
+
+enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };
+
+void lstats_push(lua_State *L, LuaContext *self)
+{
+    AioContextStats stats;
+
+    aio_context_get_stats(self->ctx, &stats);
+    lua_createtable(L, 0, COUNTERS);
+    for (int i = 0; i < COUNTERS; i++) {
+        const char *field = (const char *)&stats + counters[i].offset;
+
+        lua_pushinteger(L, *(const int64_t *)field); /* all are 64 bits wide */
+        lua_setfield(L, -2, counters[i].name);
+    }
+}
+
+static lua_Integer count_handles(const LuaVM *vm)
+{
+    lua_Integer n = 0;
+
+    for (const LuaHandle *h = vm->handles; h; h = h->next) {
+        n++;
+    }
+    return n;
+}
+
+/*
+ * aio.stats() -> table
+ * The counters of the home context (see ctx:stats()), and of the VM: handles
+ * (open), active (what keeps the program running), ready (tasks about to run),
+ * io_in_flight, lua_bytes (memory of Lua objects).
+ */
+static int stats_get(lua_State *L)
+{
+    LuaVM *vm = alua_vm(L);
+    lua_Integer kib = lua_gc(L, LUA_GCCOUNT);
+
+    lstats_push(L, vm->home);
+    lua_pushinteger(L, count_handles(vm));
+    lua_setfield(L, -2, "handles");
+    lua_pushinteger(L, (lua_Integer)vm->active);
+    lua_setfield(L, -2, "active");
+    lua_pushinteger(L, (lua_Integer)vm->ready);
+    lua_setfield(L, -2, "ready");
+    lua_pushinteger(L, (lua_Integer)vm->io_in_flight);
+    lua_setfield(L, -2, "io_in_flight");
+    lua_pushinteger(L, kib * 1024 + lua_gc(L, LUA_GCCOUNTB));
+    lua_setfield(L, -2, "lua_bytes");
+    return 1;
+}
+
+static void push_handle(lua_State *L, const LuaHandle *h)
+{
+    char what[160];
+
+    handle_describe(h, what, sizeof(what));
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, h->kind);
+    lua_setfield(L, -2, "kind");
+    lua_pushstring(L, h->name ? h->name : h->origin);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, h->origin);
+    lua_setfield(L, -2, "origin");
+    lua_pushstring(L, what);
+    lua_setfield(L, -2, "description");
+    lua_pushboolean(L, h->armed);
+    lua_setfield(L, -2, "armed");
+    lua_pushboolean(L, !h->unrefd);
+    lua_setfield(L, -2, "ref");
+}
+
+/*
+ * aio.handles() -> list of {kind=, name=, origin=, description=, armed=, ref=},
+ * one per open handle, oldest first
+ */
+static int handles_get(lua_State *L)
+{
+    LuaVM *vm = alua_vm(L);
+    lua_Integer n = count_handles(vm);
+
+    /* Nothing below may collect a handle while the list is walked: a finalizer
+     * would unlink it. */
+    int collecting = lua_gc(L, LUA_GCISRUNNING);
+
+    lua_gc(L, LUA_GCSTOP);
+    lua_createtable(L, (int)n, 0);
+    for (const LuaHandle *h = vm->handles; h; h = h->next) {
+        push_handle(L, h);
+        lua_rawseti(L, -2, n--);
+    }
+    if (collecting) {
+        lua_gc(L, LUA_GCRESTART);
+    }
+    return 1;
+}
+
+static const luaL_Reg stats_functions[] = {
+    {"stats", stats_get},
+    {"handles", handles_get},
+    {NULL, NULL},
+};
+
+void lstats_open(lua_State *L)
+{
+    alua_setfuncs(L, stats_functions);
+}

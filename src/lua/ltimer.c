@@ -1,0 +1,203 @@
+/*
+ * ltimer.c - class aio.timer: a Lua function run when a clock reaches a time
+ *
+ * Lifetime: user value 1 is the callback, user value 2 the context.  A timer is
+ * armed (anchored) from mod() until it fires or is deleted; an idle timer is
+ * ordinary garbage.  The QEMUTimer is part of the userdata: arming allocates
+ * nothing in C.
+ */
+#include "block/aio.h"
+#include "lcheck.h"
+#include "lclock.h"
+#include "lcontext.h"
+#include "open.h"
+#include "qemu/timer.h"
+
+enum { UV_CALLBACK = 1, UV_CONTEXT };
+
+typedef struct LuaTimer {
+    LuaHandle handle;
+    QEMUTimer timer;
+} LuaTimer;
+
+static const AluaClass timer_class;
+
+static LuaTimer *timer_check(lua_State *L)
+{
+    LuaTimer *self = alua_check(L, 1, &timer_class);
+
+    lcheck_open(L, &self->handle);
+    return self;
+}
+
+static int timer_run(lua_State *L) /* the protected half of timer_fire() */
+{
+    LuaTimer *self = lua_touserdata(L, 1);
+
+    alua_pushanchored(L, &self->handle.object);
+    handle_disarm(L, &self->handle); /* first: the callback may arm it again */
+    lua_getiuservalue(L, -1, UV_CALLBACK);
+    lua_insert(L, -2);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+static void timer_fire(void *opaque)
+{
+    LuaTimer *self = opaque;
+
+    alua_enter(&self->handle, timer_run, self);
+}
+
+static void timer_release(LuaHandle *h)
+{
+    timer_del(&((LuaTimer *)h)->timer);
+}
+
+/*
+ * aio.timer{fn=, clock=, name=, ctx=} -> timer
+ * @fn: called as fn(timer); may not park
+ * @clock: "realtime" (default: monotonic), "virtual", "host" (wall clock) or
+ *         "virtual_rt"
+ * @name: for messages (default: where it was created)
+ * @ctx: context to run in (default: the current one)
+ */
+static int timer_construct(lua_State *L)
+{
+    static const char *const options[] = {"fn", "clock", "name", "ctx", NULL};
+    LuaContext *owner;
+    QEMUClockType clock;
+    LuaTimer *self;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    alua_check_options(L, 1, options);
+    lua_settop(L, 1);
+    if (lua_getfield(L, 1, "fn") != LUA_TFUNCTION) { /* at 2 */
+        return luaL_argerror(L, 1, "field 'fn' must be a function");
+    }
+    lua_getfield(L, 1, "name");  /* at 3 */
+    lua_getfield(L, 1, "clock"); /* at 4 */
+    clock = lclock_opt(L, 4);
+    lua_getfield(L, 1, "ctx");   /* at 5 */
+    owner = lcontext_opt(L, 5);  /* at 6 */
+    self = alua_new(L, &timer_class, sizeof(*self), 2);
+    lua_pushvalue(L, 2);
+    lua_setiuservalue(L, -2, UV_CALLBACK);
+    lua_pushvalue(L, 6);
+    lua_setiuservalue(L, -2, UV_CONTEXT);
+    handle_open(L, &self->handle, owner, "timer", 3);
+    aio_timer_init(owner->ctx, &self->timer, clock, SCALE_NS, timer_fire, self);
+    self->handle.release = timer_release;
+    return 1;
+}
+
+/*
+ * timer:mod(deadline) -> timer
+ * Fire at @deadline, absolute seconds of the timer's clock; in the past: in
+ * this tick or the next one.  Replaces an earlier deadline.
+ */
+static int timer_set(lua_State *L)
+{
+    LuaTimer *self = timer_check(L);
+    int64_t deadline = lcheck_clock_seconds(L, 2);
+
+    handle_arm(L, &self->handle, 1);
+    timer_mod_ns(&self->timer, deadline);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* timer:mod_anticipate(deadline) -> timer: mod(), but never to a later time. */
+static int timer_anticipate(lua_State *L)
+{
+    LuaTimer *self = timer_check(L);
+    int64_t deadline = lcheck_clock_seconds(L, 2);
+
+    handle_arm(L, &self->handle, 1);
+    timer_mod_anticipate_ns(&self->timer, deadline);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* timer:del() -> timer: do not fire; does nothing to an idle timer. */
+static int timer_disarm(lua_State *L)
+{
+    LuaTimer *self = timer_check(L);
+
+    timer_del(&self->timer);
+    handle_disarm(L, &self->handle);
+    lua_settop(L, 1);
+    return 1;
+}
+
+/* timer:pending() -> boolean */
+static int timer_is_pending(lua_State *L)
+{
+    lua_pushboolean(L, timer_pending(&timer_check(L)->timer));
+    return 1;
+}
+
+/* timer:deadline() -> seconds of the timer's clock, or nil when not pending */
+static int timer_deadline(lua_State *L)
+{
+    LuaTimer *self = timer_check(L);
+
+    if (timer_pending(&self->timer)) {
+        int64_t ns = (int64_t)timer_expire_time_ns(&self->timer);
+
+        lua_pushnumber(L, (lua_Number)ns / 1e9);
+    } else {
+        lua_pushnil(L);
+    }
+    return 1;
+}
+
+/* timer:close(): delete and free; idempotent. */
+static int timer_close(lua_State *L)
+{
+    LuaTimer *self = alua_check(L, 1, &timer_class);
+
+    handle_close(L, &self->handle);
+    return 0;
+}
+
+static int timer_tostring(lua_State *L)
+{
+    return lcheck_tostring(L, alua_check(L, 1, &timer_class));
+}
+
+static const luaL_Reg timer_methods[] = {
+    {"mod", timer_set},
+    {"mod_anticipate", timer_anticipate},
+    {"del", timer_disarm},
+    {"pending", timer_is_pending},
+    {"deadline", timer_deadline},
+    {"close", timer_close},
+    {"ref", handle_ref},
+    {"unref", handle_unref},
+    {NULL, NULL},
+};
+
+static const luaL_Reg timer_metamethods[] = {
+    {"__close", timer_close},
+    {"__gc", timer_close},
+    {"__tostring", timer_tostring},
+    {NULL, NULL},
+};
+
+static const AluaClass timer_class = {
+    .name = "aio.timer",
+    .methods = timer_methods,
+    .metamethods = timer_metamethods,
+};
+
+static const luaL_Reg timer_functions[] = {
+    {"timer", timer_construct},
+    {NULL, NULL},
+};
+
+void ltimer_open(lua_State *L)
+{
+    alua_class(L, &timer_class);
+    alua_setfuncs(L, timer_functions);
+}
