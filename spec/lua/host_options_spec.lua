@@ -1,0 +1,223 @@
+-- What aioctl adds to lua: long options and their environment twins, commands,
+-- modules as programs, signals.
+
+local host = require "support.host"
+
+local dir
+
+local function write(name, text)
+  local file = assert(io.open(dir .. "/" .. name, "w"))
+  file:write(text)
+  file:close()
+end
+
+-- aioctl(words [, environment]) -> output of both streams, status
+local function aioctl(words, environment)
+  return host.run(("%s %s %s"):format(environment or "",
+    host.quote(host.aioctl), words), 20)
+end
+
+lazy_setup(function()
+  dir = os.tmpname()
+  os.remove(dir)
+  assert(os.execute(("mkdir -p %s/scripts/aio"):format(dir)))
+  write("args.lua", "print(arg[0], arg[1], ...)")
+  write("scripts/greet.lua", "print(arg[0], ...) if ... then error('no') end")
+  write("scripts/aio/probe.lua", "return { where = 'override', name = ... }")
+end)
+
+lazy_teardown(function()
+  os.execute("rm -r " .. dir)
+end)
+
+describe("a long option", function()
+  it("takes its value from the same word or the next", function()
+    for _, words in ipairs { "--fdmon=poll", "--fdmon poll" } do
+      local output, status = aioctl(words .. " -e 'print(1)'")
+      assert.equal("1\n", output)
+      assert.equal(0, status)
+    end
+  end)
+
+  it("ends where the script begins", function()
+    assert.equal(dir .. "/args.lua\t--fdmon\t--fdmon\tx\n",
+      (aioctl(dir .. "/args.lua --fdmon x")))
+  end)
+
+  it("that is unknown is refused with a suggestion and the usage", function()
+    local output, status = aioctl("--fdmn poll")
+    assert.matches("unrecognized option '%-%-fdmn' %(did you mean "
+      .. "'%-%-fdmon'%?%)\nusage: aioctl ", output)
+    assert.equal(1, status)
+  end)
+
+  it("without its value is refused", function()
+    local output, status = aioctl("--fdmon")
+    assert.matches("^aioctl: '%-%-fdmon' needs argument\n", output)
+    assert.equal(1, status)
+  end)
+
+  it("with an unknown value is refused with a suggestion", function()
+    local output, status = aioctl("--fdmon epol -e ''")
+    assert.equal("aioctl: --fdmon: unknown name 'epol' "
+      .. "(did you mean 'epoll'?)\n", output)
+    assert.equal(1, status)
+    output = aioctl("--engine=thread -e ''")
+    assert.matches("%-%-engine: unknown name 'thread'.*'threads'", output)
+    output = aioctl("--on-error=quit -e ''")
+    assert.matches("bad value 'quit' %(expected log or exit%)", output)
+  end)
+
+  it("that takes no value refuses one", function()
+    local output, status = aioctl("--version=2")
+    assert.matches("^aioctl: %-%-version takes no value\nusage:", output)
+    assert.equal(1, status)
+  end)
+end)
+
+describe("the environment twin of an option", function()
+  it("is checked like the option", function()
+    local output, status = aioctl("-e ''", "AIOCTL_FDMON=epol")
+    assert.matches("^aioctl: AIOCTL_FDMON: unknown name 'epol'", output)
+    assert.equal(1, status)
+  end)
+
+  it("gives way to the option", function()
+    local _, status = aioctl("--timeout=0.05 -e 'while true do end'",
+      "AIOCTL_TIMEOUT=1000")
+    assert.equal(124, status)
+  end)
+
+  it("is ignored when empty, and under -E", function()
+    assert.equal("1\n", (aioctl("-e 'print(1)'", "AIOCTL_FDMON=")))
+    assert.equal("1\n", (aioctl("-E -e 'print(1)'", "AIOCTL_FDMON=no")))
+  end)
+end)
+
+describe("--version and --help", function()
+  it("name the kernel, monitors, engines and libraries", function()
+    local output, status = aioctl("--version")
+    assert.matches("^aioctl %d+%.%d+%.%d+\nkernel: Linux ", output)
+    assert.matches("\nfd monitors:.*epoll.*poll", output)
+    assert.matches("\nengines:.*threads", output)
+    assert.matches("\nlibraries: Lua 5%.4", output)
+    assert.equal(0, status)
+  end)
+
+  it("list what there is", function()
+    local short, status = aioctl("--help")
+    assert.equal(0, status)
+    assert.matches("%-%-timeout SEC", short)
+    assert.is_nil(short:find("AIOCTL_", 1, true))
+    assert.matches("AIOCTL_TIMEOUT", (aioctl("--help=all")))
+  end)
+end)
+
+describe("--timeout", function()
+  it("ends a program that spins", function()
+    local output, status = aioctl("--timeout=50ms -e 'while true do end'")
+    assert.matches("aioctl: timeout: still running after 0%.05 s\n", output)
+    assert.equal(124, status)
+  end)
+
+  it("ends a program that waits", function()
+    local _, status = aioctl("--timeout=0.05 -e "
+      .. "'require(\"aio\").sleep(30)'")
+    assert.equal(124, status)
+  end)
+
+  it("does nothing to a program that ends in time", function()
+    local output, status = aioctl("--timeout=20 -e 'os.exit(4)'")
+    assert.equal("", output)
+    assert.equal(4, status)
+  end)
+
+  it("refuses what is no time", function()
+    for _, value in ipairs { "x", "0", "-1", "nan", "1x", "inf" } do
+      local output, status = aioctl("--timeout=" .. value .. " -e ''")
+      assert.matches("%-%-timeout: bad value '" .. value:gsub("%p", "%%%0"),
+        output)
+      assert.equal(1, status)
+    end
+  end)
+end)
+
+describe("a command", function()
+  local function scripts()
+    return "AIOCTL_SCRIPTS=" .. dir .. "/scripts"
+  end
+
+  it("runs by its name, and is called so", function()
+    assert.equal("aioctl greet\n", (aioctl("greet", scripts())))
+  end)
+
+  it("reports errors under its name", function()
+    local output, status = aioctl("greet you", scripts())
+    assert.matches("\naioctl greet: [^\n]*greet.lua:1: no\nstack", output)
+    assert.equal(1, status)
+  end)
+
+  it("is no command with a folder or a suffix", function()
+    local output, status = aioctl("./greet", scripts())
+    assert.equal("aioctl: cannot open ./greet: No such file or directory\n",
+      output)
+    assert.equal(1, status)
+    assert.matches("cannot open greet.lua", (aioctl("greet.lua", scripts())))
+  end)
+
+  it("that is misspelt is suggested", function()
+    local output, status = aioctl("coppy a b")
+    assert.equal("aioctl: cannot open coppy: No such file or directory\n"
+      .. "(did you mean the command 'copy'?)\n", output)
+    assert.equal(1, status)
+  end)
+
+  it("is not what require() finds", function()
+    local output = aioctl("-e 'print(pcall(require, \"greet\"))'", scripts())
+    assert.matches("^false\tmodule 'greet' not found", output)
+  end)
+end)
+
+describe("modules", function()
+  it("in AIOCTL_SCRIPTS replace the embedded ones", function()
+    local code = "-e 'local m = require \"aio.probe\" print(m.where, m.name)'"
+    assert.equal("override\taio.probe\n",
+      (aioctl(code, "AIOCTL_SCRIPTS=" .. dir .. "/scripts")))
+    assert.matches("module 'aio.probe' not found", (aioctl(code)))
+    assert.matches("module 'aio.probe' not found", (aioctl("-E " .. code,
+      "AIOCTL_SCRIPTS=" .. dir .. "/scripts")))
+  end)
+
+  it("run as programs with -m", function()
+    local path = ("LUA_PATH='%s/?.lua'"):format(dir)
+    assert.equal(dir .. "/args.lua\ta\ta\tb\n", (aioctl("-m args a b", path)))
+    assert.equal(dir .. "/args.lua\tnil\n", (aioctl("-margs", path)))
+    local output, status = aioctl("-m none", path)
+    assert.matches("^aioctl: module 'none' not found:\n", output)
+    assert.equal(1, status)
+    assert.matches("'%-m' needs argument", (aioctl("-m")))
+  end)
+end)
+
+describe("the prompt", function()
+  it("shares standard input with the lines it runs", function()
+    local output = host.run(("printf 'io.read()\\ndata\\n1+1\\n' | %s -i")
+      :format(host.quote(host.aioctl)))
+    assert.matches("> io.read%(%)\ndata\n> 1%+1\n2\n> \n$", output)
+  end)
+
+  it("lets tasks run while it waits", function()
+    local output = host.run(("(echo 'aio = require \"aio\"'; "
+      .. "echo 'aio.after(0.001, function() print(\"tick\") end)'; "
+      .. "sleep 0.2; echo '\"late\"') | %s -i"):format(
+      host.quote(host.aioctl)))
+    assert.matches("tick.*late", output)
+  end)
+
+  it("says what is wrong with an unfinished last line", function()
+    local output, status = host.run(("echo 'x = (' | %s -i"):format(
+      host.quote(host.aioctl)))
+    assert.matches("stdin:1: unexpected symbol near <eof>", output)
+    assert.equal(0, status)
+  end)
+end)
