@@ -19,7 +19,7 @@ typedef enum {
 
 struct Coroutine {
     /* Touched by every switch. */
-    void *sp;                     /* saved stack pointer; NULL while running */
+    void *sp;                     /* of the parked stack */
     Coroutine *caller;            /* who entered it, NULL when not active */
     AioContext *ctx;              /* atomic: where it was entered last */
     const char *scheduled;        /* atomic: who scheduled it, NULL when not */
@@ -41,6 +41,7 @@ struct Coroutine {
     uint16_t stack_class;
     bool canary;                  /* no guard below: check at each switch */
     bool started;                 /* has been entered since creation */
+    uint32_t uses;                /* times it ended, over all its lives */
     char *stack_base;             /* lowest usable byte */
     size_t stack_size;            /* up to the end of the stack's memory */
     void *slab;

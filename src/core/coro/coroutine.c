@@ -1,0 +1,252 @@
+/*
+ * coro/coroutine.c - enter, yield, end
+ *
+ * Every coroutine's stack runs coroutine_main() for ever: call the function,
+ * switch back, and when the object is reused go round again.
+ *
+ * The chain of callers is a stack: the running coroutine's caller entered it,
+ * and so on up to the thread's leader.  Nobody on the chain can be entered or
+ * migrate; so enter() may keep its CoroutineThread over the switch, while
+ * yield() must not.
+ *
+ * Wake-ups: a coroutine that wakes others of its own context queues them on
+ * itself (co_queue_wakeup).  When it stops, it leaves the queue in the thread's
+ * `woken`, and the enter() that regains control runs them from its own frame,
+ * those left last first: depth-first, and no deeper stack however long the
+ * chain.  (The coroutine's own memory is not looked at any more: having
+ * yielded, it may be running elsewhere.)
+ */
+#include "base/check.h"
+#include "coro/checkers.h"
+#include "coro/pool.h"
+#include "coro/stack.h"
+#include "coro/switch.h"
+#include "coro/thread.h"
+#include "qapi/error.h"
+
+static const char *name_of(const Coroutine *co)
+{
+    return co->name ? co->name : "unnamed";
+}
+
+static QEMU_NOINLINE void check_canary(const Coroutine *co)
+{
+    CHECKF(stack_canary_ok(co->stack_base),
+           "coroutine '%s' overflowed its C stack (%zu KiB)", name_of(co),
+           co->stack_size >> 10);
+}
+
+/* Stops @from, continues @to.  Returns when @from is continued. */
+static CoroutineAction switch_to(CoroutineThread *thread, Coroutine *from,
+                                 Coroutine *to, CoroutineAction action)
+{
+    if (unlikely(from->canary)) {
+        check_canary(from);
+    }
+    thread->current = to;
+    checker_leave(from, to);
+    intptr_t ret = coro_switch(&from->sp, to->sp, action);
+    checker_arrive(from);
+    return (CoroutineAction)ret;
+}
+
+/* The running coroutine goes back to its caller. */
+static void leave(Coroutine *self, CoroutineAction action)
+{
+    CoroutineThread *thread = coroutine_thread();
+    Coroutine *to = self->caller;
+    CHECKF(to, "coroutine '%s' yields to nobody: it was not entered",
+           name_of(self));
+    self->caller = NULL;
+    if (unlikely(!QSIMPLEQ_EMPTY(&self->co_queue_wakeup))) {
+        QSIMPLEQ_CONCAT(&thread->woken, &self->co_queue_wakeup);
+    }
+    switch_to(thread, self, to, action);
+}
+
+static void coroutine_main(void *opaque)
+{
+    Coroutine *self = opaque;
+    checker_arrive(self);
+    for (;;) {
+        self->entry(self->entry_arg);
+        leave(self, COROUTINE_TERMINATE);
+    }
+}
+
+static void check_enterable(const Coroutine *co)
+{
+    const char *scheduled = qatomic_read(&co->scheduled);
+    CHECKF(!scheduled, "coroutine '%s' was already scheduled in '%s'",
+           name_of(co), scheduled);
+    CHECKF(!co->caller, "coroutine '%s' re-entered recursively", name_of(co));
+}
+
+static inline void enter_one(CoroutineThread *thread, Coroutine *self,
+                             AioContext *ctx, Coroutine *co)
+{
+    check_enterable(co);
+    co->caller = self;
+    co->started = true;
+    /* Whoever hands co to another thread does so with release order. */
+    qatomic_set(&co->ctx, ctx);
+    if (switch_to(thread, self, co, COROUTINE_ENTER) == COROUTINE_TERMINATE) {
+        CHECKF(co->locks_held == 0, "coroutine '%s' ended holding %u locks",
+               name_of(co), co->locks_held);
+        pool_put(thread, co);
+    }
+}
+
+/* The coroutines that the one just entered woke, and those they wake. */
+static QEMU_NOINLINE void enter_woken(CoroutineThread *thread, Coroutine *self,
+                                      AioContext *ctx)
+{
+    CoroutineQueue pending = QSIMPLEQ_HEAD_INITIALIZER(pending);
+    QSIMPLEQ_CONCAT(&pending, &thread->woken);
+    while (!QSIMPLEQ_EMPTY(&pending)) {
+        Coroutine *co = QSIMPLEQ_FIRST(&pending);
+        QSIMPLEQ_REMOVE_HEAD(&pending, co_queue_next);
+        enter_one(thread, self, ctx, co);
+        QSIMPLEQ_PREPEND(&pending, &thread->woken);
+    }
+}
+
+static void enter_in(CoroutineThread *thread, AioContext *ctx, Coroutine *co)
+{
+    Coroutine *self = thread->current;
+    enter_one(thread, self, ctx, co);
+    if (unlikely(!QSIMPLEQ_EMPTY(&thread->woken))) {
+        enter_woken(thread, self, ctx);
+    }
+}
+
+void qemu_aio_coroutine_enter(AioContext *ctx, Coroutine *co)
+{
+    enter_in(coroutine_thread(), ctx, co);
+}
+
+void qemu_coroutine_enter(Coroutine *coroutine)
+{
+    CoroutineThread *thread = coroutine_thread();
+    enter_in(thread, thread->ctx, coroutine);
+}
+
+void qemu_coroutine_enter_if_inactive(Coroutine *co)
+{
+    if (!qemu_coroutine_entered(co)) {
+        qemu_coroutine_enter(co);
+    }
+}
+
+void coroutine_fn qemu_coroutine_yield(void)
+{
+    leave(coroutine_thread()->current, COROUTINE_YIELD);
+}
+
+/* ---- creation -------------------------------------------------------------- */
+
+static Coroutine *create(unsigned cls, CoroutineEntry *entry, void *opaque,
+                         Error **errp)
+{
+    Coroutine *co = pool_get(coroutine_thread(), cls, coroutine_main, errp);
+    if (unlikely(!co)) {
+        return NULL;
+    }
+    co->entry = entry;
+    co->entry_arg = opaque;
+    co->ctx = NULL;
+    co->started = false;
+    co->name = NULL;
+    co->describe = NULL;
+    return co;
+}
+
+Coroutine *qemu_coroutine_create(CoroutineEntry *entry, void *opaque)
+{
+    Coroutine *co = create(STACK_DEFAULT_CLASS, entry, opaque, NULL);
+    CHECKF(co, "no address space for a C stack of %zu KiB (see ulimit -v, "
+           "vm.overcommit_memory and vm.max_map_count)",
+           stack_class_size(STACK_DEFAULT_CLASS) >> 10);
+    return co;
+}
+
+Coroutine *aio_co_new(CoroutineEntry *entry, void *opaque, size_t stack_size,
+                      Error **errp)
+{
+    int cls = stack_class_for(stack_size);
+    if (cls < 0) {
+        error_setg(errp,
+                   "coroutine: a C stack of %zu KiB is too large (at most "
+                   "%zu KiB)",
+                   stack_size >> 10, stack_class_size(STACK_CLASSES - 1) >> 10);
+        return NULL;
+    }
+    return create((unsigned)cls, entry, opaque, errp);
+}
+
+void aio_co_discard(Coroutine *co)
+{
+    CHECKF(!co->started, "coroutine '%s' discarded after it was entered",
+           name_of(co));
+    CHECKF(!qatomic_read(&co->scheduled),
+           "coroutine '%s' discarded while scheduled in '%s'", name_of(co),
+           co->scheduled);
+    pool_put(coroutine_thread(), co);
+}
+
+/* ---- questions -------------------------------------------------------------- */
+
+Coroutine *qemu_coroutine_self(void)
+{
+    return coroutine_thread()->current;
+}
+
+bool qemu_in_coroutine(void)
+{
+    CoroutineThread *thread = coroutine_thread();
+    return thread->current != &thread->leader;
+}
+
+bool qemu_coroutine_entered(Coroutine *co)
+{
+    return co->caller != NULL;
+}
+
+AioContext *qemu_coroutine_get_aio_context(Coroutine *co)
+{
+    return qatomic_read(&co->ctx);
+}
+
+void aio_co_set_name(Coroutine *co, const char *name, AioCoDescribe *describe,
+                     void *opaque)
+{
+    co->name = name;
+    co->describe = describe;
+    co->describe_opaque = opaque;
+}
+
+/* The bounds of a thread's own stack are found at the first question. */
+static void know_bounds(const Coroutine *co)
+{
+    CoroutineThread *thread = coroutine_thread();
+    if (co == &thread->leader && !co->stack_base) {
+        coroutine_measure_leader(&thread->leader);
+    }
+}
+
+void aio_co_stack(const Coroutine *co, void **base, size_t *size)
+{
+    know_bounds(co);
+    *base = co->stack_base;
+    *size = co->stack_size;
+}
+
+size_t aio_co_stack_left(void)
+{
+    const char *here = __builtin_frame_address(0);
+    const Coroutine *self = coroutine_thread()->current;
+    know_bounds(self);
+    return self->stack_base && here > self->stack_base
+               ? (size_t)(here - self->stack_base)
+               : 0;
+}
