@@ -199,7 +199,9 @@ function rules.public_headers(path, text, add)
   local stripped = ("\n" .. tidy.strip_c(text)):gsub("\\\n", "")
   stripped = stripped:gsub("\n%s*#[^\n]*", "")
   for declaration in stripped:gmatch("\n(%a[%w_ %*]*%b())%s*;") do
-    if not declaration:find("^static ") and not text:find("BEGIN_DECLS") then
+    local needs = not declaration:find("^static ")
+      and not declaration:find("^typedef ")
+    if needs and not text:find("BEGIN_DECLS") then
       add(1, "declarations without AIOCTL_BEGIN_DECLS")
     end
   end
