@@ -101,7 +101,7 @@ void aio_request_unplug(AioContext *ctx);
  * @direct: whether the file is open with O_DIRECT (Linux AIO blocks without it,
  *          so "auto" and fall-back skip it there)
  * @fallback: when another engine than the one named is returned, receives the
- *            static reason; NULL otherwise.  May be NULL.
+ *            reason (kept as long as @ctx); NULL otherwise.  May be NULL.
  * Returns: the engine, or NULL with @errp set.  Home thread only.
  */
 const AioEngine *aio_engine_get(AioContext *ctx, const char *name, bool direct,

@@ -1,0 +1,199 @@
+/*
+ * request.c - submitting requests to engines and calling back
+ *
+ * Finished requests wait in one FIFO per context.  A pseudo handler of the
+ * loop, ready while the FIFO is not empty, runs their callbacks.
+ *
+ * The rule that keeps it right: callbacks run only in request_dispatch(), and a
+ * pass ends after what had finished when it began.  A callback may submit,
+ * cancel, or poll the context: the nested poll finds the rest of the FIFO
+ * because before_wait() makes the handler ready again.
+ */
+#include <stdlib.h>
+
+#include "base/check.h"
+#include "engine/state.h"
+#include "engine/thread_pool.h"
+
+/* ---- finished requests ----------------------------------------------------------- */
+
+static void announce(EngineState *state)
+{
+    handler_make_ready(state->ctx, &state->ctx->ready_list, state->pseudo,
+                       EPOLLIN);
+}
+
+void request_finish(AioRequest *req, int64_t ret)
+{
+    EngineState *state = req->ctx->engine_state;
+
+    DCHECK(req->engine); /* NULL: it has called back already */
+    req->ret = ret;
+    req->next = NULL;
+    *state->finished_tail = req;
+    state->finished_tail = &req->next;
+    if (state->finished_count++ == 0 && !state->muted) {
+        announce(state);
+    }
+}
+
+void request_complete(AioRequest *req, int64_t ret)
+{
+    req->ret = ret;
+    req->ctx->stats.completed++;
+    req->done(req);
+}
+
+static AioRequest *finished_pop(EngineState *state)
+{
+    AioRequest *req = state->finished;
+
+    state->finished = req->next;
+    if (!state->finished) {
+        state->finished_tail = &state->finished;
+    }
+    state->finished_count--;
+    return req;
+}
+
+static void request_dispatch(void *opaque)
+{
+    EngineState *state = opaque;
+    unsigned budget = state->finished_count;
+
+    state->dispatching++;
+    while (budget-- && state->finished) { /* a nested pass may take some */
+        AioRequest *req = finished_pop(state);
+
+        request_complete(req, req->ret);
+    }
+    state->dispatching--;
+    if (state->finished) {
+        announce(state);
+    }
+}
+
+void engine_mute(AioContext *ctx)
+{
+    ctx->engine_state->muted++;
+}
+
+void engine_unmute(AioContext *ctx)
+{
+    EngineState *state = ctx->engine_state;
+
+    CHECK(state->muted > 0);
+    state->muted--;
+    request_dispatch(state);
+}
+
+/* ---- the state of a context -------------------------------------------------------- */
+
+static void engines_before_wait(AioContext *ctx)
+{
+    EngineState *state = ctx->engine_state;
+
+    if (state->finished) {
+        announce(state);
+    }
+    if (ctx->thread_pool) {
+        thread_pool_before_wait(ctx->thread_pool);
+    }
+    engine_before_wait_all(ctx);
+}
+
+static void engines_destroy(AioContext *ctx)
+{
+    EngineState *state = ctx->engine_state;
+    uint64_t in_flight = ctx->stats.submitted - ctx->stats.completed;
+
+    CHECKF(in_flight == 0,
+           "a context is destroyed with %llu file requests in flight",
+           (unsigned long long)in_flight);
+    CHECK(!state->dispatching);
+    engine_destroy_all(ctx);
+    thread_pool_free(ctx->thread_pool);
+    ctx->thread_pool = NULL;
+    handler_free_pseudo(ctx, state->pseudo);
+    for (int i = 0; i < ENGINES_MAX; i++) {
+        free(state->reason[i]);
+    }
+    free(state);
+    ctx->engine_state = NULL;
+}
+
+static const ContextHook engines_hook = {
+    .before_wait = engines_before_wait,
+    .destroy = engines_destroy,
+};
+
+static EngineState *state_new(AioContext *ctx)
+{
+    EngineState *state = check_calloc(1, sizeof(*state));
+
+    state->ctx = ctx;
+    state->finished_tail = &state->finished;
+    state->pseudo = handler_new_pseudo(ctx, request_dispatch, state);
+    ctx->engine_state = state;
+    context_add_hook(ctx, &engines_hook);
+    return state;
+}
+
+EngineState *engine_state(AioContext *ctx)
+{
+    EngineState *state = ctx->engine_state;
+
+    return likely(state) ? state : state_new(ctx);
+}
+
+struct ThreadPool *aio_get_thread_pool(AioContext *ctx)
+{
+    if (!ctx->thread_pool) {
+        engine_state(ctx); /* its hook frees the pool */
+        ctx->thread_pool = thread_pool_new(ctx);
+    }
+    return ctx->thread_pool;
+}
+
+/* ---- submitting ---------------------------------------------------------------------- */
+
+void aio_request_submit(AioContext *ctx, const AioEngine *engine,
+                        AioRequest *req)
+{
+    DCHECK(context_is_home(ctx) || !ctx->home);
+    CHECK(req->op < AIO_OP__MAX && req->done);
+    if (!(engine->ops & AIO_OP_BIT(req->op)) || !engine_is_ready(ctx, engine)) {
+        engine = &engine_threads;
+        engine_state(ctx);
+    }
+    req->ctx = ctx;
+    req->engine = engine;
+    req->next = NULL;
+    ctx->stats.submitted++;
+    engine->submit(ctx, req);
+}
+
+void request_hand_over(AioRequest *req)
+{
+    req->engine = &engine_threads;
+    engine_threads.submit(req->ctx, req);
+}
+
+void aio_request_cancel(AioRequest *req)
+{
+    CHECK(req->engine);
+    req->engine->cancel(req->ctx, req);
+}
+
+void aio_request_plug(AioContext *ctx)
+{
+    ctx->plug_depth++;
+}
+
+void aio_request_unplug(AioContext *ctx)
+{
+    CHECK(ctx->plug_depth > 0);
+    if (--ctx->plug_depth == 0) {
+        engine_flush_all(ctx);
+    }
+}

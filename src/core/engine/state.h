@@ -1,0 +1,49 @@
+/*
+ * state.h - what the file engines keep per context
+ *
+ * Made with the first request or engine, freed with the context.  Home thread.
+ */
+#ifndef ENGINE_STATE_H
+#define ENGINE_STATE_H
+
+#include "engine/engine.h"
+
+enum { ENGINES_MAX = 3 };
+
+typedef struct EngineState {
+    AioContext *ctx;
+    AioHandler *pseudo; /* ready when requests have finished */
+    AioRequest *finished, **finished_tail;
+    unsigned finished_count;
+    unsigned muted;     /* request_finish() does not make pseudo ready */
+    unsigned dispatching;
+    unsigned ready_engines;   /* bit per row: setup() succeeded */
+    char *reason[ENGINES_MAX]; /* why setup() failed last */
+} EngineState;
+
+/* How block/raw-aio.h sees either of its states. */
+typedef struct RawState {
+    AioContext *ctx; /* NULL: not attached */
+    const AioEngine *engine;
+} RawState;
+
+/* engine_io_uring.c */
+struct LuringState {
+    RawState raw; /* first */
+    AioRequest *backlog, *backlog_tail;
+    int watched_fd; /* the ring's, when the monitor is another one; or -1 */
+    unsigned generation;
+};
+typedef struct LuringState LuringState;
+
+/* The state of @ctx, made when needed. */
+EngineState *engine_state(AioContext *ctx);
+
+/*
+ * Around a reap whose caller runs the callbacks itself: engine_unmute() calls
+ * those of everything that has finished.
+ */
+void engine_mute(AioContext *ctx);
+void engine_unmute(AioContext *ctx);
+
+#endif

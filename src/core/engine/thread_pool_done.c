@@ -1,0 +1,98 @@
+/*
+ * thread_pool_done.c - the way home of finished work
+ *
+ * Workers push on a lock-free stack; one bottom half empties it, puts the
+ * items in order and completes them.
+ *
+ * The rule that keeps it right: a pass completes at most what had finished when
+ * it began, so completions that queue new work cannot keep the loop from its
+ * timers and fds.  What a pass interrupted by a nested aio_poll() has left over
+ * is found by thread_pool_before_wait().
+ */
+#include "engine/thread_pool_int.h"
+
+#include <errno.h>
+
+#include "base/check.h"
+
+void thread_pool_push_done(ThreadPool *pool, ThreadPoolItem *item)
+{
+    ThreadPoolItem *old = __atomic_load_n(&pool->finished, __ATOMIC_RELAXED);
+
+    do {
+        item->next = old;
+        /* Pairs with the exchange in collect(): publishes item's result. */
+    } while (!__atomic_compare_exchange_n(&pool->finished, &old, item, true,
+                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+    if (!old) {
+        qemu_bh_schedule(pool->bh);
+    }
+}
+
+/* Appends what has finished to pool->done, oldest first. */
+static void collect(ThreadPool *pool)
+{
+    ThreadPoolItem *item, *next, *ordered = NULL;
+    ThreadPoolItem *newest =
+        __atomic_exchange_n(&pool->finished, NULL, __ATOMIC_ACQUIRE);
+
+    for (item = newest; item; item = next) {
+        next = item->next;
+        item->next = ordered;
+        ordered = item;
+        pool->done_count++;
+    }
+    if (newest) {
+        *pool->done_tail = ordered;
+        pool->done_tail = &newest->next;
+    }
+}
+
+static ThreadPoolItem *done_pop(ThreadPool *pool)
+{
+    ThreadPoolItem *item = pool->done;
+
+    pool->done = item->next;
+    pool->done_count--;
+    if (!pool->done) {
+        pool->done_tail = &pool->done;
+    }
+    return item;
+}
+
+void thread_pool_complete_bh(void *opaque)
+{
+    ThreadPool *pool = opaque;
+    ThreadPoolItem *item;
+    unsigned budget;
+
+    collect(pool);
+    budget = pool->done_count;
+    pool->completing++;
+    while (budget-- && pool->done) { /* a nested pass may have taken some */
+        item = done_pop(pool);
+        pool->in_flight--;
+        item->complete(item);
+    }
+    pool->completing--;
+}
+
+void thread_pool_before_wait(ThreadPool *pool)
+{
+    if (pool->done) {
+        qemu_bh_schedule(pool->bh);
+    }
+}
+
+int thread_pool_item_error(const ThreadPoolItem *item)
+{
+    switch (item->state) {
+    case POOL_ITEM_CANCELLED:
+        return -ECANCELED;
+    case POOL_ITEM_FAILED:
+        return -EAGAIN;
+    default:
+        CHECK(item->state == POOL_ITEM_RUNNING);
+        return 0;
+    }
+}

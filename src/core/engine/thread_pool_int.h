@@ -1,0 +1,54 @@
+/*
+ * thread_pool_int.h - a pool's fields, for the files that make it up
+ *
+ * thread_pool.c runs the workers, thread_pool_done.c brings results home,
+ * thread_pool_aiocb.c is the public interface over both.
+ */
+#ifndef ENGINE_THREAD_POOL_INT_H
+#define ENGINE_THREAD_POOL_INT_H
+
+#include <pthread.h>
+
+#include "engine/thread_pool.h"
+#include "qemu/thread.h"
+
+typedef struct Worker Worker;
+
+struct Worker {
+    ThreadPool *pool;
+    pthread_t thread;
+    QemuCond wake;
+    bool woken;        /* lock: taken off the idle list by somebody */
+    Worker *next_idle; /* lock: in one of idle, left, joined */
+};
+
+struct ThreadPool {
+    AioContext *ctx;
+
+    /* Protected by lock. */
+    QemuMutex lock;
+    QemuCond someone_left;
+    ThreadPoolItem *queue_head, *queue_tail;
+    Worker *idle; /* most recently used first */
+    Worker *left; /* their threads have ended, or are about to */
+    int threads, min, max;
+    bool waking; /* a worker was woken and has not looked yet */
+    bool stopping;
+
+    /* Lock-free: pushed by anyone, emptied by the home thread. */
+    ThreadPoolItem *finished;
+
+    /* Home thread only. */
+    QEMUBH *bh;
+    ThreadPoolItem *done, **done_tail; /* finished, in order */
+    unsigned done_count;
+    Worker *joined;
+    unsigned in_flight;
+    unsigned completing; /* nesting depth of the completion pass */
+};
+
+/* thread_pool_done.c; any thread. */
+void thread_pool_push_done(ThreadPool *pool, ThreadPoolItem *item);
+void thread_pool_complete_bh(void *opaque);
+
+#endif

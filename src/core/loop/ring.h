@@ -1,0 +1,147 @@
+/*
+ * ring.h - the io_uring of a context: one ring, shared by the io_uring monitor
+ * and the io_uring file engine
+ *
+ * Both fetch submission entries with ring_sqe() and tag them with the kind of
+ * completion; ring_reap() sorts completions to the function registered for the
+ * tag.  Those functions only queue (ready list, finished requests): they run no
+ * user code and take no submission entry, so reaping is safe anywhere.
+ *
+ * Everything is for the home thread: the ring is made with SINGLE_ISSUER where
+ * the kernel has it, and refuses other threads.
+ */
+#ifndef LOOP_RING_H
+#define LOOP_RING_H
+
+#ifdef CONFIG_LINUX_IO_URING
+#include <liburing.h>
+
+#include "loop/context.h"
+
+typedef struct Ring Ring;
+
+/* In the low bits of user_data: the rest is a pointer aligned to 8. */
+typedef enum RingTag {
+    RING_REQUEST, /* a file request */
+    RING_RETRY,   /* the wait for an fd of a request that got EAGAIN */
+    RING_POLL,    /* a monitored fd */
+    RING_IGNORE,  /* removals and cancellations: their target answers */
+    RING_TAG__MAX,
+} RingTag;
+
+enum { RING_TAG_MASK = 7 };
+
+typedef void RingCqeFunc(AioContext *ctx, void *ptr, int32_t res,
+                         uint32_t flags);
+
+enum {
+    RING_SQ_ENTRIES = 256,
+    RING_CQ_ENTRIES = 4096,
+    RING_BUFFERS_MAX = 1024,
+};
+
+struct Ring {
+    struct io_uring uring;
+    AioContext *ctx;
+    unsigned users;      /* monitor, engine */
+    unsigned generation; /* grows with each rebuild */
+    uint64_t owner;      /* the thread that made uring */
+    unsigned fork_count; /* processes between uring's maker and us */
+    unsigned in_flight;  /* file requests, counted by the engine */
+    bool completes_inline; /* the last submission had ended when it returned */
+    bool reaping;
+    RingCqeFunc *on_cqe[RING_TAG__MAX];
+
+    /* Registered buffers; base NULL: free slot.  Kept to rebuild the table. */
+    struct iovec *buffers;
+    unsigned buffers_end;   /* slots ever used */
+    unsigned buffers_count; /* slots in use */
+    bool buffers_ready;     /* the kernel has the (sparse) table */
+};
+
+/*
+ * ring_use: the context's ring for one more user, made when there is none
+ * Returns: NULL with @errp set to cause and remedy.
+ */
+Ring *ring_use(AioContext *ctx, Error **errp);
+
+/* Pairs with ring_use(); the last one closes the ring. */
+void ring_unuse(AioContext *ctx);
+
+/* Can rings be made on this machine?  Any thread. */
+bool ring_probe(Error **errp);
+
+/*
+ * ring_ensure_mine: rebuild the ring if another thread, or this process before
+ * a fork, made it
+ *
+ * Whoever has polls in the ring compares generations afterwards.  Registered
+ * buffers move along.
+ */
+void ring_ensure_mine(Ring *ring);
+
+/* Its work: a new ring in place of the old one, without the buffers. */
+void ring_reopen(Ring *ring);
+
+/* Whether the calling thread may enter the ring. */
+bool ring_is_mine(const Ring *ring);
+
+/*
+ * ring_make_room: is there an entry to be had, if need be after submitting?
+ *
+ * False: the kernel accepts nothing now; come back later.  May reap.
+ */
+bool ring_make_room(Ring *ring);
+
+/* The entry that ring_make_room() promised. */
+struct io_uring_sqe *ring_sqe(Ring *ring);
+
+static inline void ring_tag(struct io_uring_sqe *sqe, void *ptr, RingTag tag)
+{
+    sqe->user_data = (uintptr_t)ptr | tag;
+}
+
+/* Submit what is queued, without waiting. */
+void ring_submit(Ring *ring);
+
+/*
+ * ring_wait: submit what is queued, and wait until something completes
+ * @timeout: nanoseconds; 0: only look; -1: for ever
+ *
+ * At most one system call, none when there is nothing to do.
+ */
+void ring_wait(Ring *ring, int64_t timeout);
+
+/* Sort what has completed; returns how many. */
+unsigned ring_reap(Ring *ring);
+
+/* Make completions that the kernel holds back visible to ring_reap(). */
+void ring_get_events(Ring *ring);
+
+/*
+ * ring_is_ready: would ring_get_events() and ring_reap() find something?
+ *
+ * With DEFER_TASKRUN the completion queue stays empty until we enter the
+ * kernel, and IORING_SQ_TASKRUN says that it would not stay so.
+ */
+static inline bool ring_is_ready(const Ring *ring)
+{
+    unsigned flags = __atomic_load_n(ring->uring.sq.kflags, __ATOMIC_RELAXED);
+
+    return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) ||
+           io_uring_cq_ready(&ring->uring) > 0;
+}
+
+/* Can a request name @slot?  (A rebuilt ring may not get all buffers again.) */
+static inline bool ring_has_buffer(const Ring *ring, int slot)
+{
+    return slot >= 0 && (unsigned)slot < ring->buffers_end &&
+           ring->buffers[slot].iov_len > 0;
+}
+
+/* A slot of the registered-buffer table, or a negative errno. */
+int ring_register_buffer(Ring *ring, void *base, size_t len);
+void ring_unregister_buffer(Ring *ring, int slot);
+
+#endif
+#endif
