@@ -17,6 +17,7 @@
 #include "lfdtable.h"
 #include "lparams.h"
 #include "lpoll.h"
+#include "lsignal.h"
 #include "lstats.h"
 #include "open.h"
 #include "qapi/error.h"
@@ -108,6 +109,9 @@ void lcontext_close(lua_State *L, LuaContext *self)
         return;
     }
     context_close_handles(L, self);
+    if (self == self->vm->home) {
+        lsignal_close(self->vm);
+    }
     context_unlink(self);
     for (; self->externals_disabled > 0; self->externals_disabled--) {
         aio_enable_external(self->ctx);

@@ -24,6 +24,7 @@ struct LuaVM {
     lua_State *main;          /* the real main lua_State */
     LuaContext *home;         /* the default context: aio.context() */
     LuaContext *contexts;     /* all open ones, home included */
+    struct LuaSignals *signals; /* those it listens for (lsignal.c) */
     struct LuaPoller *pollers; /* tasks inside home:poll() (lpoll.c) */
     LuaHandle *handles;       /* all open ones, of every context */
     LuaTask *current;         /* running task; NULL on the loop's stack */

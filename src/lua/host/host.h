@@ -64,7 +64,7 @@ typedef struct Host {
 /* One long option.  @apply returns false after printing what is wrong. */
 typedef struct HostLongOption {
     const char *name;  /* without the dashes */
-    const char *value; /* placeholder in the help; NULL: takes none */
+    const char *value; /* what the help calls it; NULL: takes none */
     const char *env;   /* the environment twin, or NULL */
     const char *summary;
     bool rare; /* only in --help=all */

@@ -1,0 +1,349 @@
+/*
+ * lchan.c - class aio.chan: a queue of values between tasks of one thread
+ *
+ * User value 1 is a table with the queued values under the keys head..tail-1.
+ * A waiting task's value travels over its own Lua stack: a getter gets it moved
+ * onto the top of the lua_State it parked on, a putter keeps its value at the
+ * top until somebody takes it.  That is sound because a parked lua_State does
+ * not run, and needs no allocation.
+ *
+ * Getters wait only while nothing is queued and no putter waits; putters wait
+ * only while the queue is full.  Both queues are FIFO.
+ */
+#include <errno.h>
+
+#include "lsync.h"
+
+enum { UV_ITEMS = 1 };
+
+typedef struct LuaChan {
+    AluaObject object;
+    lua_Integer capacity;
+    lua_Integer head, tail; /* keys of the queued values */
+    bool closed;
+    WaitQueue getters, putters;
+} LuaChan;
+
+static const AluaClass chan_class;
+
+static LuaChan *chan_check(lua_State *L)
+{
+    return alua_check(L, 1, &chan_class);
+}
+
+static lua_Integer chan_count(const LuaChan *self)
+{
+    return self->tail - self->head;
+}
+
+/* nil, "closed", EPIPE */
+static int push_closed(lua_State *L)
+{
+    lua_pushnil(L);
+    lua_pushliteral(L, "closed");
+    lua_pushinteger(L, EPIPE);
+    return 3;
+}
+
+/* Pops a value and queues it at the end (or, @again, at the front). */
+static void items_add(lua_State *L, LuaChan *self, bool again)
+{
+    lua_getiuservalue(L, 1, UV_ITEMS);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, again ? self->head - 1 : self->tail);
+    lua_pop(L, 1);
+    if (again) {
+        self->head--;
+    } else {
+        self->tail++;
+    }
+}
+
+/* Pushes the first queued value and removes it. */
+static void items_take(lua_State *L, LuaChan *self)
+{
+    lua_getiuservalue(L, 1, UV_ITEMS);
+    lua_rawgeti(L, -1, self->head);
+    lua_pushnil(L);
+    lua_rawseti(L, -3, self->head);
+    lua_remove(L, -2);
+    self->head++;
+    if (self->head == self->tail) {
+        self->head = self->tail = 1; /* stay in the table's array part */
+    }
+}
+
+/* Hands the value on top to a waiting getter or queues it; pops it if so. */
+static bool chan_offer(lua_State *L, LuaChan *self)
+{
+    LuaSyncWait *getter = lsync_give(&self->getters);
+
+    if (getter) {
+        lua_xmove(L, getter->L, 1);
+        return true;
+    }
+    if (chan_count(self) < self->capacity) {
+        items_add(L, self, false);
+        return true;
+    }
+    return false;
+}
+
+/* Room was made: queue the value of the first waiting putter. */
+static void chan_admit(lua_State *L, LuaChan *self)
+{
+    LuaSyncWait *putter = lsync_first(&self->putters);
+
+    if (putter && chan_count(self) < self->capacity) {
+        lua_pushvalue(putter->L, -1);
+        lua_xmove(putter->L, L, 1);
+        items_add(L, self, false); /* may raise: the putter still waits */
+        lsync_give(&self->putters);
+    }
+}
+
+/* Pushes the next value, if there is one. */
+static bool chan_take(lua_State *L, LuaChan *self)
+{
+    LuaSyncWait *putter;
+
+    if (chan_count(self) > 0) {
+        items_take(L, self);
+        chan_admit(L, self);
+        return true;
+    }
+    putter = lsync_give(&self->putters); /* capacity 0: straight across */
+    if (putter) {
+        lua_xmove(putter->L, L, 1);
+        return true;
+    }
+    return false;
+}
+
+static void check_value(lua_State *L)
+{
+    luaL_argcheck(L, !lua_isnoneornil(L, 2), 2,
+                  "a channel cannot carry nil, which means its end");
+}
+
+/*
+ * sync.chan([n]) -> chan
+ * @n: how many values it holds before put() waits; 0 (default): each put()
+ *     waits until its value is taken
+ */
+static int chan_new(lua_State *L)
+{
+    lua_Integer capacity = luaL_optinteger(L, 1, 0);
+    LuaChan *self;
+
+    luaL_argcheck(L, capacity >= 0, 1, "capacity must not be negative");
+    self = alua_new(L, &chan_class, sizeof(*self), 1);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, UV_ITEMS);
+    self->capacity = capacity;
+    self->head = self->tail = 1;
+    return 1;
+}
+
+/*
+ * chan:put(v [, sec]) -> true
+ * Wait for room (or a taker) and put @v, anything but nil.  nil, "closed",
+ * EPIPE when the channel is or gets closed; nil, "timeout", ETIMEDOUT.
+ */
+static int chan_put(lua_State *L)
+{
+    LuaChan *self = chan_check(L);
+    int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
+    LuaTask *task;
+    LuaSyncWait wait;
+    ParkResult why;
+
+    check_value(L);
+    task = task_check_can_park(L);
+    if (self->closed) {
+        return push_closed(L);
+    }
+    lua_settop(L, 2);
+    if (chan_offer(L, self)) {
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    why = lsync_wait(L, &self->putters, &wait, task, deadline);
+    if (why == PARK_CANCELLED && !wait.given) { /* else it has been put */
+        lsync_throw(L, task, &wait);
+    }
+    if (wait.closed) {
+        return push_closed(L);
+    }
+    if (!wait.given) {
+        return alua_timeout(L);
+    }
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* The value on top was handed to a getter that will not return it: the next
+ * waiting getter gets it, or it becomes the first in the queue again. */
+static void chan_pass_on(lua_State *L, LuaChan *self)
+{
+    LuaSyncWait *getter = lsync_give(&self->getters);
+
+    if (getter) {
+        lua_xmove(L, getter->L, 1);
+    } else {
+        items_add(L, self, true);
+    }
+}
+
+/*
+ * chan:get([sec]) -> v
+ * Wait for a value.  nil alone once the channel is closed and empty; nil,
+ * "timeout", ETIMEDOUT.
+ */
+static int chan_get(lua_State *L)
+{
+    LuaChan *self = chan_check(L);
+    int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
+    LuaTask *task = task_check_can_park(L);
+    LuaSyncWait wait;
+    ParkResult why;
+
+    lua_settop(L, 1);
+    if (chan_take(L, self)) {
+        return 1;
+    }
+    if (self->closed) {
+        lua_pushnil(L);
+        return 1;
+    }
+    why = lsync_wait(L, &self->getters, &wait, task, deadline);
+    if (why == PARK_CANCELLED) {
+        if (wait.given) {
+            chan_pass_on(L, self);
+        }
+        lsync_throw(L, task, &wait);
+    }
+    if (wait.given) {
+        return 1; /* moved onto our stack by the putter */
+    }
+    if (wait.closed) {
+        lua_pushnil(L);
+        return 1;
+    }
+    return alua_timeout(L);
+}
+
+/* chan:try_put(v) -> was there room?  nil, "closed", EPIPE.  Never parks. */
+static int chan_try_put(lua_State *L)
+{
+    LuaChan *self = chan_check(L);
+
+    check_value(L);
+    lua_settop(L, 2);
+    if (self->closed) {
+        return push_closed(L);
+    }
+    lua_pushboolean(L, chan_offer(L, self));
+    return 1;
+}
+
+/* chan:try_get() -> v, or nil when there is none now.  Never parks. */
+static int chan_try_get(lua_State *L)
+{
+    LuaChan *self = chan_check(L);
+
+    lua_settop(L, 1);
+    if (!chan_take(L, self)) {
+        lua_pushnil(L);
+    }
+    return 1;
+}
+
+/* chan:iter() -> iterator of get(), ends with the channel */
+static int chan_iter(lua_State *L)
+{
+    chan_check(L);
+    lua_getfield(L, 1, "get");
+    lua_pushvalue(L, 1);
+    return 2;
+}
+
+/*
+ * chan:close()
+ * What is queued can still be taken; tasks that wait in put() or get() return.
+ * Idempotent.
+ */
+static int chan_close(lua_State *L)
+{
+    LuaChan *self = chan_check(L);
+    WaitQueue *queues[] = {&self->getters, &self->putters};
+
+    self->closed = true;
+    for (int i = 0; i < 2; i++) {
+        Waiter *w;
+
+        while ((w = waitq_wake_one(queues[i]))) {
+            ((LuaSyncWait *)w->slot)->closed = true;
+        }
+    }
+    return 0;
+}
+
+/* chan:is_closed() -> boolean */
+static int chan_is_closed(lua_State *L)
+{
+    lua_pushboolean(L, chan_check(L)->closed);
+    return 1;
+}
+
+/* #chan -> number of queued values */
+static int chan_length(lua_State *L)
+{
+    lua_pushinteger(L, chan_count(chan_check(L)));
+    return 1;
+}
+
+static int chan_tostring(lua_State *L)
+{
+    LuaChan *self = chan_check(L);
+
+    lua_pushfstring(L, "aio.chan (%I of %I%s)", chan_count(self),
+                    self->capacity, self->closed ? ", closed" : "");
+    return 1;
+}
+
+static const luaL_Reg chan_methods[] = {
+    {"put", chan_put},
+    {"get", chan_get},
+    {"try_put", chan_try_put},
+    {"try_get", chan_try_get},
+    {"iter", chan_iter},
+    {"close", chan_close},
+    {"is_closed", chan_is_closed},
+    {NULL, NULL},
+};
+
+/* No __gc: a channel that tasks wait on is reachable from their stacks. */
+static const luaL_Reg chan_metamethods[] = {
+    {"__close", chan_close},
+    {"__len", chan_length},
+    {"__tostring", chan_tostring},
+    {NULL, NULL},
+};
+
+static const AluaClass chan_class = {
+    .name = "aio.chan",
+    .methods = chan_methods,
+    .metamethods = chan_metamethods,
+};
+
+static const luaL_Reg chan_functions[] = {
+    {"chan", chan_new},
+    {NULL, NULL},
+};
+
+void lchan_open(lua_State *L)
+{
+    alua_class(L, &chan_class);
+    alua_setfuncs(L, chan_functions);
+}

@@ -1,0 +1,111 @@
+/*
+ * levent.c - class aio.event: a sticky flag that tasks wait for
+ *
+ * set() wakes everybody who waits at that moment, whatever happens to the flag
+ * before they run.
+ */
+#include "lsync.h"
+
+typedef struct LuaEvent {
+    AluaObject object;
+    bool set;
+    WaitQueue waiters;
+} LuaEvent;
+
+static const AluaClass event_class;
+
+static LuaEvent *event_check(lua_State *L)
+{
+    return alua_check(L, 1, &event_class);
+}
+
+/* sync.event() -> event, clear at first */
+static int event_new(lua_State *L)
+{
+    alua_new(L, &event_class, sizeof(LuaEvent), 0);
+    return 1;
+}
+
+/* event:wait([sec]) -> true, at once when set; nil, "timeout", ETIMEDOUT */
+static int event_wait(lua_State *L)
+{
+    LuaEvent *self = event_check(L);
+    int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
+    LuaTask *task = task_check_can_park(L);
+    LuaSyncWait wait;
+    ParkResult why;
+
+    if (!self->set) {
+        why = lsync_wait(L, &self->waiters, &wait, task, deadline);
+        if (why == PARK_CANCELLED) {
+            lsync_throw(L, task, &wait);
+        }
+        if (!wait.given) {
+            return alua_timeout(L);
+        }
+    }
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* event:set(): from anywhere, also from callbacks; stays set */
+static int event_set(lua_State *L)
+{
+    LuaEvent *self = event_check(L);
+
+    self->set = true;
+    while (lsync_give(&self->waiters)) {
+        continue;
+    }
+    return 0;
+}
+
+/* event:clear() */
+static int event_clear(lua_State *L)
+{
+    event_check(L)->set = false;
+    return 0;
+}
+
+/* event:is_set() -> boolean */
+static int event_is_set(lua_State *L)
+{
+    lua_pushboolean(L, event_check(L)->set);
+    return 1;
+}
+
+static int event_tostring(lua_State *L)
+{
+    lua_pushfstring(L, "aio.event (%s)", event_check(L)->set ? "set" : "clear");
+    return 1;
+}
+
+static const luaL_Reg event_methods[] = {
+    {"wait", event_wait},
+    {"set", event_set},
+    {"clear", event_clear},
+    {"is_set", event_is_set},
+    {NULL, NULL},
+};
+
+static const luaL_Reg event_metamethods[] = {
+    {"__tostring", event_tostring},
+    {NULL, NULL},
+};
+
+static const AluaClass event_class = {
+    .name = "aio.event",
+    .methods = event_methods,
+    .metamethods = event_metamethods,
+};
+
+static const luaL_Reg event_functions[] = {
+    {"event", event_new},
+    {NULL, NULL},
+};
+
+void levent_open(lua_State *L)
+{
+    alua_class(L, &event_class);
+    alua_setfuncs(L, event_functions);
+}
