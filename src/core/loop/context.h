@@ -31,12 +31,13 @@ struct AioHandler {
     /* Changed by the home thread only (others put a new node in its place). */
     bool poll_started; /* io_poll_begin called, io_poll_end not yet */
     bool poll_ready;   /* on the ready list because io_poll said so */
+    bool poll_busy;    /* its io_poll_ready is running: do not poll it */
     bool in_ready_list;
     bool in_poll_list;
     bool is_notifier;  /* the context's own: running it is no progress */
     uint32_t revents;  /* events to be dispatched; valid in the ready list */
     uint64_t ready_slice; /* see handler_dispatch_ready() */
-    int64_t poll_idle_ns; /* leaves the poll list when it stays idle until */
+    int64_t poll_idle_ns; /* when it is to leave the poll list; 0: not yet set */
     IOHandler *io_read;
     IOHandler *io_write;
     AioPollFn *io_poll;
@@ -70,12 +71,13 @@ struct AioHandler {
 /*
  * Called in the home thread.  before_wait comes before every wait for fds, also
  * a non-blocking one, and before the timeout is computed: submit what is queued.
- * What it completes goes to the ready list.  destroy comes while the context is
+ * What it completes goes to the ready list.  Any may be NULL.  destroy comes while the context is
  * being destroyed, when handlers, bottom halves and monitor still work; hooks
  * are destroyed in the reverse order of their addition.
  */
 typedef struct ContextHook {
     void (*before_wait)(AioContext *ctx);
+    void (*settings_changed)(AioContext *ctx); /* thread pool, max_batch */
     void (*destroy)(AioContext *ctx);
 } ContextHook;
 
@@ -87,6 +89,8 @@ typedef struct LoopThread LoopThread; /* home.c: a thread that runs loops */
 
 /* Singly linked FIFO of bottom halves; pushed - popped is its length. */
 typedef struct BHQueue {
+    QEMUBH *spare;           /* one-shots for reuse, spare_count of them */
+    unsigned spare_count;
     QEMUBH *head;
     QEMUBH *tail;
     uint64_t pushed;
@@ -117,8 +121,7 @@ struct AioContext {
     uint64_t ready_slice;
     unsigned depth;                 /* ticks of this context on the stack */
     unsigned walking;               /* ... that may hold handler pointers */
-    bool poll_started;
-    bool poll_any_started;          /* some node's io_poll_begin was called */
+    bool poll_started;              /* busy polling has begun, not yet ended */
     uint32_t notify_me_home;        /* what home last stored to notify_me */
     int64_t poll_ns;                /* current busy-polling budget */
     AioContextStats stats;          /* (notifies is in notify_count) */
@@ -178,7 +181,6 @@ struct AioContext {
     uint64_t notify_count;
     QEMUBH *bh_remote;              /* scheduled by others, last one first */
     Coroutine *co_remote;           /* the same of coroutines */
-    QEMUBH *bh_pool;                /* spare one-shots, see bh.c */
     unsigned handlers_version;      /* counts changes of what is watched */
     int handler_count;              /* registered, without the notifier */
     int deleted_count;              /* length of deleted_aio_handlers */
@@ -201,7 +203,8 @@ bool context_is_home(AioContext *ctx);
 void context_adopt(AioContext *ctx);
 /* The calling thread's loop is now @ctx; returns what to restore. */
 AioContext *context_enter(AioContext *ctx);
-void context_leave(AioContext *previous);
+void context_leave(AioContext *ctx, AioContext *previous);
+/* Nobody's any more; part of the destruction. */
 void context_drop_home(AioContext *ctx);
 
 /* ---- handler.c ------------------------------------------------------------------- */
@@ -225,13 +228,18 @@ AioHandler *handler_new_pseudo(AioContext *ctx, IOHandler *io_read,
                                void *opaque);
 void handler_free_pseudo(AioContext *ctx, AioHandler *node);
 
+/* The same for a node whose io_poll found work. */
+void handler_make_poll_ready(AioContext *ctx, AioHandler *node);
+
 /* Runs ready handlers, a slice.  True: progress. */
 bool handler_dispatch_ready(AioContext *ctx);
-/* Moves handlers of a walk that has ended to the free list of malloc. */
+/* Frees removed handlers; nobody may be walking. */
 void handler_free_deleted(AioContext *ctx);
 /* What @fd is handled by, or NULL.  list_lock. */
 AioHandler *handler_find(AioContext *ctx, int fd);
 void handler_setup(AioContext *ctx);
+/* The handler of @fd is the context's own notifier: no progress. */
+void handler_mark_notifier(AioContext *ctx, int fd);
 /* Aborts naming what is still registered. */
 void handler_destroy(AioContext *ctx);
 
@@ -250,11 +258,12 @@ void notify_destroy(AioContext *ctx);
 bool notify_begin_wait(AioContext *ctx);
 void notify_end_wait(AioContext *ctx);
 /* The same for a GSource, between prepare and check. */
-void notify_begin_source(AioContext *ctx);
+bool notify_begin_source(AioContext *ctx);
 void notify_end_source(AioContext *ctx);
-/* Called by the home thread, signal handlers included, where nobody can be
- * waiting: no barriers. */
+/* aio_notify() for the home thread: the next wait is none.  No barriers. */
 void notify_from_home(AioContext *ctx);
+/* Wakes a wait that the calling signal handler has interrupted. */
+void notify_interrupted(AioContext *ctx);
 
 /* ---- coschedule.c ------------------------------------------------------------------ */
 
@@ -265,12 +274,13 @@ void coschedule_destroy(AioContext *ctx);
 
 /* ---- busypoll.c --------------------------------------------------------------------- */
 
-/* Polls for at most the budget; may set @timeout to 0.  True: progress. */
-bool busypoll_run(AioContext *ctx, int64_t *timeout);
-/* Adapts the budget to how long the wait took. */
+/* Polls from @start_ns for at most the budget, and shortens @timeout by the time
+ * that took, to 0 when there is something to do. */
+void busypoll_run(AioContext *ctx, int64_t start_ns, int64_t *timeout);
+/* Adapts the budget to how long polling and wait took together. */
 void busypoll_adjust(AioContext *ctx, int64_t block_ns);
 /* A handler has fired: from now on busy polling calls its io_poll. */
-void busypoll_add(AioContext *ctx, AioHandler *node, int64_t now_ns);
+void busypoll_add(AioContext *ctx, AioHandler *node);
 /* Ends busy polling: io_poll_end for all.  True: a last io_poll found work. */
 bool busypoll_stop(AioContext *ctx);
 

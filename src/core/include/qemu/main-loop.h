@@ -44,9 +44,9 @@ QEMUBH *qemu_bh_new_full(QEMUBHFunc *cb, void *opaque, const char *name);
 /*
  * qemu_bh_schedule_idle: run @bh when there is nothing better to do
  *
- * It runs with the next bottom halves, at the latest after 10 ms; it does not
- * wake a context that sleeps, and aio_poll() does not count it as progress.
- * Any thread.
+ * It runs with the next bottom halves, at the latest after 10 ms (at once when
+ * called from another thread than the home); aio_poll() does not count it as
+ * progress.  Any thread.
  */
 void qemu_bh_schedule_idle(QEMUBH *bh);
 

@@ -33,7 +33,7 @@ AIOCTL_BEGIN_DECLS
 
 typedef enum QEMUClockType {
     QEMU_CLOCK_REALTIME = 0,   /* monotonic, never steps */
-    QEMU_CLOCK_VIRTUAL = 1,    /* monotonic, can be stopped */
+    QEMU_CLOCK_VIRTUAL = 1,    /* monotonic; the one usually disabled */
     QEMU_CLOCK_HOST = 2,       /* the wall clock: steps when it is set */
     QEMU_CLOCK_VIRTUAL_RT = 3, /* monotonic; for code that paces VIRTUAL */
     QEMU_CLOCK_MAX
@@ -71,7 +71,7 @@ struct QEMUTimer {
 /* Prepares the clocks; implied by creating the first timer list. */
 void init_clocks(QEMUTimerListNotifyCB *notify_cb);
 
-/* Time on a clock.  VIRTUAL and VIRTUAL_RT stand still while disabled. */
+/* Time on a clock; goes on while the clock's timers are disabled. */
 int64_t qemu_clock_get_ns(QEMUClockType type);
 int64_t qemu_clock_get_us(QEMUClockType type);
 int64_t qemu_clock_get_ms(QEMUClockType type);

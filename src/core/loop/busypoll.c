@@ -1,0 +1,219 @@
+/*
+ * busypoll.c - looking for work for a while before sleeping
+ *
+ * Waking a sleeping thread costs tens of microseconds; work that comes within
+ * the budget (ctx->poll_ns) is picked up without that.  A round looks at the
+ * handlers' io_poll callbacks, at "notified" (bottom halves and coroutines from
+ * other threads) and at the monitor: a monitor with exact need_wait() by asking
+ * it, another by a wait that does not block.  So every monitor gains, and
+ * handlers without io_poll are not starved by those with one.
+ *
+ * The budget adapts: a wait that would have ended within poll_max_ns lengthens
+ * it, a longer one shortens it.
+ *
+ * A handler takes part once its fd has fired, and no longer when its io_poll has
+ * found nothing for seven seconds; its fd is watched all the time.
+ *
+ * Rule: nodes leave ctx->poll_list only when nobody walks (handler.c), so a
+ * callback may do to handlers what it likes.
+ */
+#include <sched.h>
+
+#include "loop/context.h"
+#include "qemu/atomic.h"
+
+enum { POLL_FIRST_NS = 4000 };
+static const int64_t poll_idle_interval_ns = 7 * NANOSECONDS_PER_SECOND;
+
+static bool may_poll(AioContext *ctx, const AioHandler *node)
+{
+    return node->io_poll && !node->poll_busy &&
+           !qatomic_load_acquire(&node->deleted) &&
+           aio_node_check(ctx, node->is_external);
+}
+
+void busypoll_add(AioContext *ctx, AioHandler *node)
+{
+    node->poll_idle_ns = 0;
+    node->in_poll_list = true;
+    QTAILQ_INSERT_TAIL(&ctx->poll_list, node, node_poll);
+    if (ctx->poll_started && node->io_poll_begin) {
+        node->poll_started = true;
+        node->io_poll_begin(node->opaque);
+    }
+}
+
+/* ---- begin and end ------------------------------------------------------------ */
+
+static void start(AioContext *ctx)
+{
+    AioHandler *node;
+
+    if (ctx->poll_started) {
+        return;
+    }
+    ctx->poll_started = true;
+    QTAILQ_FOREACH(node, &ctx->poll_list, node_poll)
+    {
+        if (may_poll(ctx, node) && !node->poll_started) {
+            node->poll_started = true;
+            if (node->io_poll_begin) {
+                node->io_poll_begin(node->opaque);
+            }
+        }
+    }
+}
+
+static void stop_node(AioHandler *node)
+{
+    if (node->poll_started) {
+        node->poll_started = false;
+        if (node->io_poll_end && !qatomic_load_acquire(&node->deleted)) {
+            node->io_poll_end(node->opaque);
+        }
+    }
+}
+
+bool busypoll_stop(AioContext *ctx)
+{
+    bool found = false;
+    AioHandler *node;
+
+    if (likely(!ctx->poll_started)) {
+        return false;
+    }
+    ctx->poll_started = false;
+    QTAILQ_FOREACH(node, &ctx->poll_list, node_poll)
+    {
+        stop_node(node);
+        /* What came in before io_poll_end took effect is announced by nobody. */
+        if (may_poll(ctx, node) && node->io_poll(node->opaque)) {
+            handler_make_poll_ready(ctx, node);
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* ---- rounds --------------------------------------------------------------------- */
+
+static bool poll_handlers(AioContext *ctx, int64_t now_ns)
+{
+    bool found = false;
+    AioHandler *node;
+
+    QTAILQ_FOREACH(node, &ctx->poll_list, node_poll)
+    {
+        if (may_poll(ctx, node) && node->io_poll(node->opaque)) {
+            handler_make_poll_ready(ctx, node);
+            node->poll_idle_ns = now_ns + poll_idle_interval_ns;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static bool look_once(AioContext *ctx, int64_t now_ns)
+{
+    if (poll_handlers(ctx, now_ns) ||
+        __atomic_load_n(&ctx->notified, __ATOMIC_ACQUIRE)) {
+        return true;
+    }
+    if (!fdmon_need_wait(ctx)) {
+        return false;
+    }
+    return (ctx->fdmon && ctx->fdmon->need_wait_is_exact) ||
+           fdmon_wait(ctx, 0) > 0;
+}
+
+static void drop_idle(AioContext *ctx, int64_t now_ns)
+{
+    AioHandler *node, *next;
+
+    if (ctx->walking > 1) {
+        return; /* an outer call may be going through the list */
+    }
+    QTAILQ_FOREACH_SAFE(node, &ctx->poll_list, node_poll, next)
+    {
+        if (!node->poll_idle_ns) {
+            node->poll_idle_ns = now_ns + poll_idle_interval_ns;
+        } else if (now_ns >= node->poll_idle_ns && node->watch) {
+            QTAILQ_REMOVE(&ctx->poll_list, node, node_poll);
+            node->in_poll_list = false;
+            stop_node(node);
+            if (may_poll(ctx, node) && node->io_poll(node->opaque)) {
+                handler_make_poll_ready(ctx, node);
+            }
+        }
+    }
+}
+
+/* Rounds until something is found or the budget is used up. */
+static bool look(AioContext *ctx, int64_t start_ns, int64_t *timeout)
+{
+    int64_t budget = qemu_soonest_timeout(*timeout, ctx->poll_ns);
+    int64_t now_ns = start_ns;
+    bool found;
+
+    ctx->stats.polls++;
+    start(ctx);
+    do {
+        found = look_once(ctx, now_ns);
+        now_ns = clock_monotonic_ns();
+    } while (!found && now_ns - start_ns < budget);
+    drop_idle(ctx, now_ns);
+
+    ctx->stats.poll_hits += found;
+    ctx->stats.poll_ns_total += now_ns - start_ns;
+    if (*timeout > 0) {
+        *timeout -= MIN(*timeout, now_ns - start_ns);
+    }
+    return found;
+}
+
+void busypoll_run(AioContext *ctx, int64_t start_ns, int64_t *timeout)
+{
+    if (ctx->poll_ns && *timeout && look(ctx, start_ns, timeout)) {
+        *timeout = 0;
+        return;
+    }
+    if (busypoll_stop(ctx)) {
+        *timeout = 0;
+    }
+}
+
+/* ---- the budget ------------------------------------------------------------------- */
+
+/* With one processor polling only keeps the other side from running. */
+static bool single_cpu(void)
+{
+    cpu_set_t cpus;
+
+    return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
+           CPU_COUNT(&cpus) == 1;
+}
+
+static int64_t grown(AioContext *ctx)
+{
+    int64_t grow = ctx->poll_grow ? ctx->poll_grow : 2;
+
+    if (!ctx->poll_ns) {
+        return single_cpu() ? 0 : MIN(POLL_FIRST_NS, ctx->poll_max_ns);
+    }
+    if (ctx->poll_ns > ctx->poll_max_ns / grow) {
+        return ctx->poll_max_ns;
+    }
+    return ctx->poll_ns * grow;
+}
+
+void busypoll_adjust(AioContext *ctx, int64_t block_ns)
+{
+    if (block_ns <= ctx->poll_ns) {
+        return; /* long enough */
+    }
+    if (block_ns > ctx->poll_max_ns) {
+        ctx->poll_ns = ctx->poll_shrink ? ctx->poll_ns / ctx->poll_shrink : 0;
+    } else {
+        ctx->poll_ns = grown(ctx);
+    }
+}

@@ -1,0 +1,217 @@
+/*
+ * coschedule.c - coroutines that are to run in a context
+ *
+ * ctx->ready is the home thread's FIFO, drained as the last phase of the tick, a
+ * slice at a time.  Other threads push to ctx->co_remote, a lock-free stack that
+ * the home thread turns round and appends; it does so before it appends anything
+ * of its own, so that the order of causes is kept.
+ *
+ * co->scheduled names who put the coroutine there; whoever sets it first wins,
+ * the second aborts.  It is cleared before the coroutine is entered.
+ *
+ * Rule: a coroutine is on exactly one of the two queues, of one context, exactly
+ * while co->scheduled is set.
+ */
+#include "loop/context.h"
+#include "qemu/atomic.h"
+
+/* Compared by address: those that do not need the context's lock. */
+static const char ready_name[] = "aio_co_ready";
+
+/* ---- queueing ------------------------------------------------------------------ */
+
+static void ready_append(ReadyQueue *queue, Coroutine *co)
+{
+    co->ready_next.sqe_next = NULL;
+    if (queue->head) {
+        queue->tail->ready_next.sqe_next = co;
+    } else {
+        queue->head = co;
+    }
+    queue->tail = co;
+    queue->pushed++;
+}
+
+static void absorb_remote(AioContext *ctx)
+{
+    Coroutine *oldest_first = NULL;
+    Coroutine *co = qatomic_xchg(&ctx->co_remote, NULL);
+
+    while (co) {
+        Coroutine *next = co->co_scheduled_next.sle_next;
+        co->co_scheduled_next.sle_next = oldest_first;
+        oldest_first = co;
+        co = next;
+    }
+    while (oldest_first) {
+        Coroutine *next = oldest_first->co_scheduled_next.sle_next;
+        ready_append(&ctx->ready, oldest_first);
+        oldest_first = next;
+    }
+}
+
+static void ready_push(AioContext *ctx, Coroutine *co)
+{
+    if (unlikely(qatomic_read(&ctx->co_remote))) {
+        absorb_remote(ctx);
+    }
+    ready_append(&ctx->ready, co);
+}
+
+static void remote_push(AioContext *ctx, Coroutine *co)
+{
+    Coroutine *first = qatomic_read(&ctx->co_remote);
+
+    do {
+        co->co_scheduled_next.sle_next = first;
+    } while (!__atomic_compare_exchange_n(&ctx->co_remote, &first, co, true,
+                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+}
+
+static void scheduled_twice(Coroutine *co, const char *by)
+{
+    check_failedf(__FILE__, __LINE__, "!co->scheduled",
+                  "coroutine '%s' was already scheduled in '%s'",
+                  co->name ? co->name : "?", by);
+}
+
+void aio_co_ready(AioContext *ctx, Coroutine *co)
+{
+    const char *by = qatomic_read(&co->scheduled);
+
+    DCHECK(context_is_home(ctx));
+    if (unlikely(by)) {
+        scheduled_twice(co, by);
+    }
+    qatomic_set(&co->scheduled, ready_name);
+    ready_push(ctx, co);
+    notify_interrupted(ctx); /* a GSource that has been prepared */
+}
+
+void aio_co_schedule(AioContext *ctx, Coroutine *co)
+{
+    const char *by = qatomic_cmpxchg(&co->scheduled, (const char *)NULL,
+                                     (const char *)__func__);
+
+    if (unlikely(by)) {
+        scheduled_twice(co, by);
+    }
+    if (context_is_home(ctx)) {
+        ready_push(ctx, co);
+        notify_interrupted(ctx);
+        return;
+    }
+    /* Once pushed, the coroutine may run, end, and drop the last reference that
+     * somebody has to its context. */
+    aio_context_ref(ctx);
+    remote_push(ctx, co);
+    aio_notify(ctx);
+    aio_context_unref(ctx);
+}
+
+/* ---- running ------------------------------------------------------------------- */
+
+bool coschedule_pending(AioContext *ctx)
+{
+    return ctx->ready.head || qatomic_read(&ctx->co_remote);
+}
+
+static void resume(AioContext *ctx, Coroutine *co)
+{
+    /* Acquire: pairs with the exchange of aio_co_schedule(). */
+    const char *by = qatomic_load_acquire(&co->scheduled);
+
+    qatomic_set(&co->scheduled, NULL);
+    ctx->stats.coroutines++;
+    if (by == ready_name) {
+        qemu_aio_coroutine_enter(ctx, co);
+    } else {
+        aio_context_acquire(ctx);
+        qemu_aio_coroutine_enter(ctx, co);
+        aio_context_release(ctx);
+    }
+}
+
+bool coschedule_run(AioContext *ctx)
+{
+    ReadyQueue *queue = &ctx->ready;
+
+    if (unlikely(qatomic_read(&ctx->co_remote))) {
+        absorb_remote(ctx);
+    }
+
+    uint64_t slice_end = queue->pushed;
+    bool progress = false;
+
+    /* Ends: slice_end does not move, popped does (also by nested calls). */
+    while (queue->popped < slice_end) {
+        Coroutine *co = queue->head;
+
+        queue->head = co->ready_next.sqe_next;
+        queue->popped++;
+        resume(ctx, co);
+        progress = true;
+    }
+    return progress;
+}
+
+void coschedule_destroy(AioContext *ctx)
+{
+    Coroutine *co = ctx->ready.head ? ctx->ready.head : ctx->co_remote;
+
+    CHECKF(!co, "a context that is being destroyed still has coroutine '%s' "
+           "scheduled in '%s'", co->name ? co->name : "?", co->scheduled);
+}
+
+/* ---- entering -------------------------------------------------------------------- */
+
+void aio_co_enter(AioContext *ctx, Coroutine *co)
+{
+    if (!context_is_home(ctx)) {
+        aio_co_schedule(ctx, co);
+    } else if (qemu_in_coroutine()) {
+        Coroutine *self = qemu_coroutine_self();
+
+        CHECKF(self != co, "a coroutine enters itself");
+        QSIMPLEQ_INSERT_TAIL(&self->co_queue_wakeup, co, co_queue_next);
+    } else {
+        aio_context_acquire(ctx);
+        qemu_aio_coroutine_enter(ctx, co);
+        aio_context_release(ctx);
+    }
+}
+
+void aio_co_wake(Coroutine *co)
+{
+    AioContext *ctx = qemu_coroutine_get_aio_context(co);
+
+    CHECKF(ctx, "coroutine '%s' has not run in a context yet: enter it with "
+           "aio_co_enter()", co->name ? co->name : "?");
+    aio_co_enter(ctx, co);
+}
+
+typedef struct Move {
+    AioContext *to;
+    Coroutine *co;
+} Move;
+
+static void move_after_yield(void *opaque)
+{
+    Move *move = opaque;
+
+    aio_co_schedule(move->to, move->co);
+}
+
+void coroutine_fn aio_co_reschedule_self(AioContext *new_ctx)
+{
+    AioContext *old_ctx = qemu_get_current_aio_context();
+
+    if (old_ctx == new_ctx) {
+        return;
+    }
+    CHECKF(old_ctx, "a coroutine moves from a thread without a context");
+    /* Not before we have yielded, lest the new home enters us running. */
+    Move move = {.to = new_ctx, .co = qemu_coroutine_self()};
+    aio_bh_schedule_oneshot(old_ctx, move_after_yield, &move);
+    qemu_coroutine_yield();
+}

@@ -1,0 +1,313 @@
+/*
+ * fdmon_epoll.c - the monitor on epoll(7)
+ *
+ * The kernel's set follows the handlers: one epoll_ctl() per change, none per
+ * wait.  Waits have nanosecond timeouts in one system call (epoll_pwait2); where
+ * the kernel lacks it, milliseconds, rounded up.
+ *
+ * What the kernel hands back names an fd and the id under which we registered
+ * it, not a pointer: an fd that was closed behind our back while a duplicate
+ * lives on stays in the kernel's set for ever.  Such an event has an id that the
+ * table does not know, and makes us build the set anew.
+ *
+ * An fd that epoll refuses (regular files: EPERM) is always ready, as poll()
+ * sees it: it is on a list, and while the list is not empty nobody waits.
+ *
+ * Rule: the id and the list belong to list_lock; epollfd to the home thread.
+ */
+#include <sys/syscall.h>
+
+#include "base/feature.h"
+#include "loop/context.h"
+#include "qemu/atomic.h"
+
+enum { EPOLL_EVENTS_MAX = 128 };
+
+enum {
+    MON_IN_SET = 1 << 0,  /* in the kernel's set */
+    MON_ALWAYS = 1 << 1,  /* on the list of those it refuses */
+};
+
+struct FDMonEpollState {
+    int epollfd;
+    bool no_pwait2;       /* home */
+    bool stale;           /* home: build the set anew before the next wait */
+    uint32_t last_id;     /* list_lock */
+    AioHandler *always;   /* list_lock */
+    int always_count;     /* atomic */
+    struct epoll_event events[EPOLL_EVENTS_MAX]; /* home */
+};
+
+static int create(Error **errp)
+{
+    int fd = -1;
+
+    if (feature_refused(FEATURE_EPOLL)) {
+        errno = ENOSYS;
+    } else {
+        fd = epoll_create1(EPOLL_CLOEXEC);
+    }
+    if (fd < 0) {
+        error_setg_errno(errp, errno, "epoll: epoll_create1, see ulimit -n "
+                         "and %s", feature_variable(FEATURE_EPOLL));
+    }
+    return fd;
+}
+
+static bool epoll_probe(Error **errp)
+{
+    int fd = create(errp);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static bool epoll_setup(AioContext *ctx, Error **errp)
+{
+    int fd = create(errp);
+
+    if (fd < 0) {
+        return false;
+    }
+    ctx->fdmon_epoll = check_calloc(1, sizeof(*ctx->fdmon_epoll));
+    ctx->fdmon_epoll->epollfd = fd;
+    return true;
+}
+
+static void epoll_destroy(AioContext *ctx)
+{
+    if (ctx->fdmon_epoll) {
+        close(ctx->fdmon_epoll->epollfd);
+        free(ctx->fdmon_epoll);
+        ctx->fdmon_epoll = NULL;
+    }
+}
+
+/* ---- the set ------------------------------------------------------------------ */
+
+static void always_add(struct FDMonEpollState *state, AioHandler *node)
+{
+    node->mon_flags |= MON_ALWAYS;
+    node->mon_next = state->always;
+    node->mon_prev = &state->always;
+    if (node->mon_next) {
+        node->mon_next->mon_prev = &node->mon_next;
+    }
+    state->always = node;
+    qatomic_inc(&state->always_count);
+}
+
+static void always_remove(struct FDMonEpollState *state, AioHandler *node)
+{
+    if (!(node->mon_flags & MON_ALWAYS)) {
+        return;
+    }
+    node->mon_flags &= ~(uint32_t)MON_ALWAYS;
+    *node->mon_prev = node->mon_next;
+    if (node->mon_next) {
+        node->mon_next->mon_prev = node->mon_prev;
+    }
+    qatomic_dec(&state->always_count);
+}
+
+static void set_remove(struct FDMonEpollState *state, AioHandler *node)
+{
+    always_remove(state, node);
+    if (node->mon_flags & MON_IN_SET) {
+        /* Fails when the fd was closed before: then it is out already. */
+        epoll_ctl(state->epollfd, EPOLL_CTL_DEL, node->fd, NULL);
+        node->mon_flags &= ~(uint32_t)MON_IN_SET;
+    }
+}
+
+static int set_control(struct FDMonEpollState *state, AioHandler *node)
+{
+    struct epoll_event event = {
+        .events = node->watch,
+        .data.u64 = (uint64_t)node->mon_id << 32 | (uint32_t)node->fd,
+    };
+    int ret;
+
+    if (node->mon_flags & MON_IN_SET) {
+        ret = epoll_ctl(state->epollfd, EPOLL_CTL_MOD, node->fd, &event);
+        if (ret == 0 || errno != ENOENT) {
+            return ret;
+        }
+    }
+    ret = epoll_ctl(state->epollfd, EPOLL_CTL_ADD, node->fd, &event);
+    if (ret < 0 && errno == EEXIST) {
+        ret = epoll_ctl(state->epollfd, EPOLL_CTL_MOD, node->fd, &event);
+    }
+    return ret;
+}
+
+/* Brings the kernel in line with node->watch. */
+static void set_change(struct FDMonEpollState *state, AioHandler *node)
+{
+    if (!node->watch) {
+        set_remove(state, node);
+        return;
+    }
+    if (node->mon_flags & MON_ALWAYS) {
+        return;
+    }
+    if (!(node->mon_flags & MON_IN_SET)) {
+        node->mon_id = ++state->last_id;
+    }
+    if (set_control(state, node) == 0) {
+        node->mon_flags |= MON_IN_SET;
+    } else if (errno == EPERM) {
+        node->mon_flags &= ~(uint32_t)MON_IN_SET;
+        always_add(state, node);
+    } else {
+        /* EBADF: a closed fd reports nothing.  ENOMEM, ENOSPC: the limit in
+         * fs.epoll.max_user_watches; unwatched is worse than busy. */
+        node->mon_flags &= ~(uint32_t)MON_IN_SET;
+        if (errno != EBADF) {
+            always_add(state, node);
+        }
+    }
+}
+
+static void epoll_update(AioContext *ctx, AioHandler *old_node,
+                         AioHandler *new_node)
+{
+    struct FDMonEpollState *state = ctx->fdmon_epoll;
+
+    if (!new_node) {
+        set_remove(state, old_node);
+        return;
+    }
+    if (old_node && old_node != new_node) {
+        always_remove(state, old_node);
+        new_node->mon_flags = old_node->mon_flags & MON_IN_SET;
+        new_node->mon_id = old_node->mon_id;
+        old_node->mon_flags = 0;
+    }
+    set_change(state, new_node);
+}
+
+/* An fd that we do not know any more reports: get rid of it. */
+static void rebuild(AioContext *ctx, struct FDMonEpollState *state)
+{
+    int fd = create(NULL);
+    AioHandler *node;
+
+    if (fd < 0) {
+        return; /* out of fds: live with the old set, try again next time */
+    }
+    qemu_mutex_lock(&ctx->list_lock);
+    close(state->epollfd);
+    state->epollfd = fd;
+    QTAILQ_FOREACH(node, &ctx->aio_handlers, node)
+    {
+        node->mon_flags &= ~(uint32_t)MON_IN_SET;
+        set_change(state, node);
+    }
+    qemu_mutex_unlock(&ctx->list_lock);
+    state->stale = false;
+}
+
+/* ---- waiting ---------------------------------------------------------------- */
+
+#ifndef SYS_epoll_pwait2
+#define SYS_epoll_pwait2 441
+#endif
+
+static int wait_ns(struct FDMonEpollState *state, int64_t timeout)
+{
+    if (timeout > 0 && !state->no_pwait2) {
+        struct timespec ts = clock_timespec(timeout);
+        int ret = (int)syscall(SYS_epoll_pwait2, state->epollfd, state->events,
+                               EPOLL_EVENTS_MAX, &ts, NULL, (size_t)0);
+
+        if (ret >= 0 || (errno != ENOSYS && errno != EPERM)) {
+            return ret;
+        }
+        state->no_pwait2 = true; /* before Linux 5.11, or a seccomp filter */
+    }
+    return epoll_wait(state->epollfd, state->events, EPOLL_EVENTS_MAX,
+                      qemu_timeout_ns_to_ms(timeout));
+}
+
+static int collect_always(AioContext *ctx, AioHandlerList *ready_list)
+{
+    struct FDMonEpollState *state = ctx->fdmon_epoll;
+    int ready = 0;
+
+    qemu_mutex_lock(&ctx->list_lock);
+    for (AioHandler *node = state->always; node; node = node->mon_next) {
+        ready += handler_make_ready(ctx, ready_list, node, EPOLLIN | EPOLLOUT);
+    }
+    qemu_mutex_unlock(&ctx->list_lock);
+    return ready;
+}
+
+static int collect(AioContext *ctx, AioHandlerList *ready_list, int count)
+{
+    struct FDMonEpollState *state = ctx->fdmon_epoll;
+    int ready = 0;
+
+    qemu_mutex_lock(&ctx->list_lock);
+    for (int i = 0; i < count; i++) {
+        uint64_t data = state->events[i].data.u64;
+        AioHandler *node = handler_find(ctx, (int)(uint32_t)data);
+
+        if (!node || node->mon_id != data >> 32 ||
+            !(node->mon_flags & MON_IN_SET)) {
+            state->stale = true;
+            continue;
+        }
+        ready += handler_make_ready(ctx, ready_list, node,
+                                    state->events[i].events);
+    }
+    qemu_mutex_unlock(&ctx->list_lock);
+    return ready;
+}
+
+static int epoll_monitor_wait(AioContext *ctx, AioHandlerList *ready_list,
+                              int64_t timeout)
+{
+    struct FDMonEpollState *state = ctx->fdmon_epoll;
+    int ready = 0;
+
+    if (unlikely(state->stale)) {
+        rebuild(ctx, state);
+    }
+    if (unlikely(qatomic_read(&state->always_count))) {
+        ready = collect_always(ctx, ready_list);
+        timeout = ready ? 0 : timeout;
+    }
+
+    int ret = wait_ns(state, timeout);
+
+    CHECKF(ret >= 0 || errno == EINTR, "epoll: wait failed, errno %d", errno);
+    return ready + (ret <= 0 ? 0 : collect(ctx, ready_list, ret));
+}
+
+static bool epoll_need_wait(AioContext *ctx)
+{
+    return qatomic_read(&ctx->handler_count) > 0;
+}
+
+static int epoll_poll_fd(AioContext *ctx)
+{
+    struct FDMonEpollState *state = ctx->fdmon_epoll;
+
+    return qatomic_read(&state->always_count) ? -1 : state->epollfd;
+}
+
+const FDMonBackend fdmon_epoll = {
+    .name = "epoll",
+    .ops = {
+        .update = epoll_update,
+        .wait = epoll_monitor_wait,
+        .need_wait = epoll_need_wait,
+    },
+    .setup = epoll_setup,
+    .destroy = epoll_destroy,
+    .probe = epoll_probe,
+    .poll_fd = epoll_poll_fd,
+};

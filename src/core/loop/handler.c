@@ -1,0 +1,309 @@
+/*
+ * handler.c - the table of fd handlers
+ *
+ * ctx->fd_table finds a handler by its fd in one step; ctx->aio_handlers keeps
+ * the order of registration.  Both belong to list_lock and never see a walk
+ * that calls out: the home thread calls handlers from the ready list (see
+ * dispatch.c), which is its own.
+ *
+ * The home thread changes a handler in place.  Another thread cannot, because
+ * the home thread may be reading the callbacks: it puts a copy in its place and
+ * deletes the old one.
+ *
+ * Deleting sets a tombstone: a deleted handler is never called, but stays in the
+ * home thread's lists until no walk is on the stack and no monitor names it.
+ * Only the home thread frees.
+ *
+ * Rule: what the home thread reads without list_lock, only it may write.
+ */
+#include "loop/context.h"
+#include "qemu/atomic.h"
+
+/* ---- the table ------------------------------------------------------------ */
+
+AioHandler *handler_find(AioContext *ctx, int fd)
+{
+    return (unsigned)fd < ctx->fd_table_size ? ctx->fd_table[fd] : NULL;
+}
+
+static void table_set(AioContext *ctx, int fd, AioHandler *node)
+{
+    unsigned size = ctx->fd_table_size;
+
+    if ((unsigned)fd >= size) {
+        unsigned new_size = MAX(64u, size);
+        while (new_size <= (unsigned)fd) {
+            new_size *= 2;
+        }
+        ctx->fd_table =
+            check_realloc(ctx->fd_table, new_size * sizeof(*ctx->fd_table));
+        memset(ctx->fd_table + size, 0,
+               (new_size - size) * sizeof(*ctx->fd_table));
+        ctx->fd_table_size = new_size;
+    }
+    ctx->fd_table[fd] = node;
+}
+
+/* What the counters say about one registered handler. */
+static void count_handler(AioContext *ctx, const AioHandler *node, int n)
+{
+    if (node->is_notifier) {
+        return;
+    }
+    qatomic_add(&ctx->handler_count, n);
+    ctx->external_count += node->is_external ? n : 0;
+    qatomic_add(&ctx->poll_disable_cnt, node->io_poll ? 0 : n);
+}
+
+/* node->watch from node->events; callers tell the monitor. */
+static void compute_watch(AioContext *ctx, AioHandler *node)
+{
+    node->events = (node->io_read ? EPOLLIN : 0) |
+                   (node->io_write ? EPOLLOUT : 0);
+    node->watch = node->is_external && ctx->external_applied ? 0 : node->events;
+}
+
+/* ---- changes, under list_lock ----------------------------------------------- */
+
+static void handler_insert(AioContext *ctx, AioHandler *node)
+{
+    compute_watch(ctx, node);
+    count_handler(ctx, node, 1);
+    table_set(ctx, node->fd, node);
+    QTAILQ_INSERT_TAIL(&ctx->aio_handlers, node, node);
+    fdmon_update(ctx, NULL, node);
+}
+
+static void bury(AioContext *ctx, AioHandler *node)
+{
+    qatomic_store_release(&node->deleted, true);
+    QTAILQ_INSERT_TAIL(&ctx->deleted_aio_handlers, node, node_deleted);
+    qatomic_inc(&ctx->deleted_count);
+}
+
+static void handler_remove(AioContext *ctx, AioHandler *node)
+{
+    count_handler(ctx, node, -1);
+    table_set(ctx, node->fd, NULL);
+    QTAILQ_REMOVE(&ctx->aio_handlers, node, node);
+    fdmon_update(ctx, node, NULL);
+    bury(ctx, node);
+}
+
+/* @node is a stack copy with the new callbacks; the caller is at home. */
+static void handler_change(AioContext *ctx, AioHandler *old,
+                           const AioHandler *node)
+{
+    count_handler(ctx, old, -1);
+    old->is_external = node->is_external;
+    old->io_read = node->io_read;
+    old->io_write = node->io_write;
+    old->io_poll = node->io_poll;
+    old->io_poll_ready = node->io_poll_ready;
+    old->opaque = node->opaque;
+    compute_watch(ctx, old);
+    count_handler(ctx, old, 1);
+    /* Also when the events are the same: the fd may be another file by now. */
+    fdmon_update(ctx, old, old);
+}
+
+static void handler_replace(AioContext *ctx, AioHandler *old, AioHandler *node)
+{
+    count_handler(ctx, old, -1);
+    node->io_poll_begin = old->io_poll_begin;
+    node->io_poll_end = old->io_poll_end;
+    compute_watch(ctx, node);
+    count_handler(ctx, node, 1);
+    table_set(ctx, node->fd, node);
+    QTAILQ_INSERT_AFTER(&ctx->aio_handlers, old, node, node);
+    QTAILQ_REMOVE(&ctx->aio_handlers, old, node);
+    fdmon_update(ctx, old, node);
+    bury(ctx, old);
+}
+
+static AioHandler *handler_copy(const AioHandler *node)
+{
+    AioHandler *copy = check_malloc(sizeof(*copy));
+
+    *copy = *node;
+    return copy;
+}
+
+/* True when there was something to change. */
+static bool handler_apply(AioContext *ctx, const AioHandler *node)
+{
+    AioHandler *old = handler_find(ctx, node->fd);
+
+    if (!node->io_read && !node->io_write && !node->io_poll) {
+        if (old) {
+            handler_remove(ctx, old);
+        }
+        return old;
+    }
+    if (!old) {
+        handler_insert(ctx, handler_copy(node));
+    } else if (context_is_home(ctx)) {
+        handler_change(ctx, old, node);
+    } else {
+        handler_replace(ctx, old, handler_copy(node));
+    }
+    return true;
+}
+
+void aio_set_fd_handler(AioContext *ctx, int fd, bool is_external,
+                        IOHandler *io_read, IOHandler *io_write,
+                        AioPollFn *io_poll, IOHandler *io_poll_ready,
+                        void *opaque)
+{
+    AioHandler node = {
+        .fd = fd,
+        .is_external = is_external,
+        .io_read = io_read,
+        .io_write = io_write,
+        .io_poll = io_poll_ready ? io_poll : NULL,
+        .io_poll_ready = io_poll_ready,
+        .opaque = opaque,
+    };
+
+    CHECKF(fd >= 0, "handler for fd %d", fd);
+    qemu_mutex_lock(&ctx->list_lock);
+    bool changed = handler_apply(ctx, &node);
+    qemu_mutex_unlock(&ctx->list_lock);
+
+    if (!context_is_home(ctx)) {
+        if (changed) {
+            aio_notify(ctx);
+        }
+    } else if (!ctx->walking) {
+        handler_free_deleted(ctx);
+    }
+}
+
+void aio_set_fd_poll(AioContext *ctx, int fd, IOHandler *io_poll_begin,
+                     IOHandler *io_poll_end)
+{
+    qemu_mutex_lock(&ctx->list_lock);
+    AioHandler *node = handler_find(ctx, fd);
+    if (node) {
+        CHECKF(aio_context_in_home_thread(ctx),
+               "polling callbacks of fd %d set by another thread", fd);
+        node->io_poll_begin = io_poll_begin;
+        node->io_poll_end = io_poll_end;
+    }
+    qemu_mutex_unlock(&ctx->list_lock);
+}
+
+void aio_set_event_notifier(AioContext *ctx, EventNotifier *notifier,
+                            bool is_external, EventNotifierHandler *io_read,
+                            AioPollFn *io_poll,
+                            EventNotifierHandler *io_poll_ready)
+{
+    aio_set_fd_handler(ctx, event_notifier_get_fd(notifier), is_external,
+                       (IOHandler *)io_read, NULL, io_poll,
+                       (IOHandler *)io_poll_ready, notifier);
+}
+
+void aio_set_event_notifier_poll(AioContext *ctx, EventNotifier *notifier,
+                                 EventNotifierHandler *io_poll_begin,
+                                 EventNotifierHandler *io_poll_end)
+{
+    aio_set_fd_poll(ctx, event_notifier_get_fd(notifier),
+                    (IOHandler *)io_poll_begin, (IOHandler *)io_poll_end);
+}
+
+void handler_mark_notifier(AioContext *ctx, int fd)
+{
+    qemu_mutex_lock(&ctx->list_lock);
+    AioHandler *node = handler_find(ctx, fd);
+    count_handler(ctx, node, -1);
+    node->is_notifier = true;
+    qemu_mutex_unlock(&ctx->list_lock);
+}
+
+bool aio_poll_disabled(AioContext *ctx)
+{
+    return qatomic_read(&ctx->poll_disable_cnt) > 0;
+}
+
+/* ---- pseudo handlers ---------------------------------------------------------- */
+
+AioHandler *handler_new_pseudo(AioContext *ctx, IOHandler *io_read,
+                               void *opaque)
+{
+    AioHandler *node = check_calloc(1, sizeof(*node));
+
+    node->fd = -1;
+    node->io_read = io_read;
+    node->opaque = opaque;
+    node->events = node->watch = EPOLLIN;
+    return node;
+}
+
+void handler_free_pseudo(AioContext *ctx, AioHandler *node)
+{
+    CHECK(node->fd == -1);
+    CHECK(aio_context_in_home_thread(ctx));
+    qemu_mutex_lock(&ctx->list_lock);
+    bury(ctx, node);
+    qemu_mutex_unlock(&ctx->list_lock);
+    if (!ctx->walking) {
+        handler_free_deleted(ctx);
+    }
+}
+
+/* ---- the end of a handler ------------------------------------------------------- */
+
+static void forget(AioContext *ctx, AioHandler *node)
+{
+    if (node->in_ready_list) {
+        QTAILQ_REMOVE(&ctx->ready_list, node, node_ready);
+        node->in_ready_list = false;
+    }
+    if (node->in_poll_list) {
+        QTAILQ_REMOVE(&ctx->poll_list, node, node_poll);
+        node->in_poll_list = false;
+    }
+}
+
+void handler_free_deleted(AioContext *ctx)
+{
+    AioHandler *node, *next;
+
+    DCHECK(!ctx->walking);
+    if (likely(!qatomic_read(&ctx->deleted_count))) {
+        return;
+    }
+    qemu_mutex_lock(&ctx->list_lock);
+    QTAILQ_FOREACH_SAFE(node, &ctx->deleted_aio_handlers, node_deleted, next)
+    {
+        forget(ctx, node);
+        if (!node->mon_refs) {
+            QTAILQ_REMOVE(&ctx->deleted_aio_handlers, node, node_deleted);
+            qatomic_dec(&ctx->deleted_count);
+            free(node);
+        }
+    }
+    qemu_mutex_unlock(&ctx->list_lock);
+}
+
+void handler_setup(AioContext *ctx)
+{
+    qemu_mutex_init(&ctx->list_lock);
+    QTAILQ_INIT(&ctx->aio_handlers);
+    QTAILQ_INIT(&ctx->deleted_aio_handlers);
+    QTAILQ_INIT(&ctx->ready_list);
+    QTAILQ_INIT(&ctx->poll_list);
+}
+
+void handler_destroy(AioContext *ctx)
+{
+    AioHandler *left = QTAILQ_FIRST(&ctx->aio_handlers);
+
+    CHECKF(!left, "a context that is being destroyed still has a handler for "
+           "fd %d (opaque %p); remove it first", left->fd, left->opaque);
+    handler_free_deleted(ctx);
+    left = QTAILQ_FIRST(&ctx->deleted_aio_handlers);
+    CHECKF(!left, "the monitor still names the handler of fd %d", left->fd);
+    free(ctx->fd_table);
+    qemu_mutex_destroy(&ctx->list_lock);
+}

@@ -1,0 +1,175 @@
+/*
+ * poll.c - one tick of a context, and the one place that decides its order
+ *
+ *     engines submit what is queued
+ *     wait for fds (after busy polling; not at all when there is work)
+ *     bottom halves      a slice, first in first out
+ *     ready handlers     a slice, in the order in which they became ready
+ *     timers             by deadline, then by order of arming
+ *     ready coroutines   a slice, first in first out
+ *     changes that had to wait for the end of the tick
+ *
+ * Every phase is bounded by what was there when it began, so nobody can starve
+ * the phases that follow.  Each may call aio_poll() again; nested ticks take up
+ * the slices of the outer ones where these stand.
+ *
+ * Rule: pointers to handlers are held only while ctx->walking is not zero, and
+ * removed handlers are freed only when it is.
+ */
+#include "loop/context.h"
+#include "loop/timerlist.h"
+#include "qemu/atomic.h"
+
+/* ---- waiting ------------------------------------------------------------------ */
+
+int64_t aio_compute_timeout(AioContext *ctx)
+{
+    if (!QTAILQ_EMPTY(&ctx->ready_list) || coschedule_pending(ctx)) {
+        return 0;
+    }
+
+    int64_t timeout = bh_timeout(ctx);
+
+    if (timeout == 0) {
+        return 0;
+    }
+    return qemu_soonest_timeout(timeout, timerlistgroup_deadline_ns(&ctx->tlg));
+}
+
+/* Sleeps in the monitor, where aio_notify() can wake us. */
+static void sleep_in_monitor(AioContext *ctx, int64_t timeout)
+{
+    if (notify_begin_wait(ctx)) {
+        timeout = 0;
+    }
+    ctx->stats.blocked += timeout != 0;
+    fdmon_wait(ctx, timeout);
+    notify_end_wait(ctx);
+}
+
+static void wait_blocking(AioContext *ctx, int64_t timeout)
+{
+    int64_t start_ns = clock_monotonic_ns();
+
+    busypoll_run(ctx, start_ns, &timeout);
+    if (timeout) {
+        int64_t sleep_ns = ctx->poll_max_ns ? clock_monotonic_ns() : start_ns;
+
+        sleep_in_monitor(ctx, timeout);
+        int64_t end_ns = clock_monotonic_ns();
+
+        ctx->stats.blocked_ns += end_ns - sleep_ns;
+        if (ctx->poll_max_ns) {
+            busypoll_adjust(ctx, end_ns - start_ns);
+        }
+    } else if (fdmon_need_wait(ctx)) {
+        fdmon_wait(ctx, 0);
+    }
+}
+
+static void wait_for_fds(AioContext *ctx, bool blocking)
+{
+    if (ctx->hook_count) {
+        context_run_before_wait(ctx);
+    }
+    fdmon_apply_external(ctx);
+
+    int64_t timeout = blocking ? aio_compute_timeout(ctx) : 0;
+
+    if (timeout) {
+        wait_blocking(ctx, timeout);
+    } else {
+        /* Announcements are off while polling; this tick does not poll. */
+        busypoll_stop(ctx);
+        if (fdmon_need_wait(ctx)) {
+            fdmon_wait(ctx, 0);
+        }
+    }
+    aio_notify_accept(ctx);
+}
+
+/* ---- the rest of the tick --------------------------------------------------------- */
+
+/* ctx->walking is held; released between handlers and timers. */
+static bool run_phases(AioContext *ctx)
+{
+    bool progress = aio_bh_poll(ctx);
+
+    if (!QTAILQ_EMPTY(&ctx->ready_list)) {
+        progress |= handler_dispatch_ready(ctx);
+    }
+    if (--ctx->walking == 0) {
+        handler_free_deleted(ctx);
+    }
+    uint64_t timers = timerlistgroup_run(&ctx->tlg);
+    ctx->stats.timers += timers;
+    progress |= timers > 0;
+    progress |= coschedule_run(ctx);
+    return progress;
+}
+
+static void tick_end(AioContext *ctx)
+{
+    if (--ctx->depth == 0) {
+        fdmon_end_of_tick(ctx);
+    }
+}
+
+bool aio_poll(AioContext *ctx, bool blocking)
+{
+    context_adopt(ctx);
+
+    AioContext *previous = context_enter(ctx);
+
+    ctx->depth++;
+    ctx->walking++;
+    ctx->stats.iterations++;
+    wait_for_fds(ctx, blocking);
+    bool progress = run_phases(ctx);
+    tick_end(ctx);
+    context_leave(ctx, previous);
+    return progress;
+}
+
+bool aio_context_is_dispatching(AioContext *ctx)
+{
+    return ctx->depth > 0;
+}
+
+/* ---- driven by another loop ------------------------------------------------------- */
+
+bool aio_prepare(AioContext *ctx)
+{
+    context_adopt(ctx);
+    if (ctx->hook_count) {
+        context_run_before_wait(ctx);
+    }
+    fdmon_apply_external(ctx);
+    /* The other loop sleeps without us: nobody would be polling. */
+    busypoll_stop(ctx);
+    return aio_compute_timeout(ctx) == 0;
+}
+
+bool aio_pending(AioContext *ctx)
+{
+    ctx->walking++;
+    if (fdmon_need_wait(ctx)) {
+        fdmon_wait(ctx, 0);
+    }
+    if (--ctx->walking == 0) {
+        handler_free_deleted(ctx);
+    }
+    return !QTAILQ_EMPTY(&ctx->ready_list);
+}
+
+void aio_dispatch(AioContext *ctx)
+{
+    AioContext *previous = context_enter(ctx);
+
+    ctx->depth++;
+    ctx->walking++;
+    ctx->stats.iterations++;
+    run_phases(ctx);
+    tick_end(ctx);
+    context_leave(ctx, previous);
+}
