@@ -199,35 +199,13 @@ void aio_context_set_poll_params(AioContext *ctx, int64_t max_ns, int64_t grow,
     aio_notify(ctx);
 }
 
-static void settings_changed(AioContext *ctx)
-{
-    for (unsigned i = 0; i < ctx->hook_count; i++) {
-        if (ctx->hooks[i]->settings_changed) {
-            ctx->hooks[i]->settings_changed(ctx);
-        }
-    }
-    aio_notify(ctx);
-}
-
 void aio_context_set_aio_params(AioContext *ctx, int64_t max_batch,
                                 Error **errp)
 {
     if (in_range("max_batch", max_batch, 0, INT_MAX, errp)) {
         ctx->aio_max_batch = max_batch;
-        settings_changed(ctx);
+        aio_notify(ctx);
     }
-}
-
-void aio_context_set_thread_pool_params(AioContext *ctx, int64_t min,
-                                        int64_t max, Error **errp)
-{
-    if (!in_range("thread_pool_max", max, 1, INT_MAX, errp) ||
-        !in_range("thread_pool_min", min, 0, max, errp)) {
-        return;
-    }
-    ctx->thread_pool_min = min;
-    ctx->thread_pool_max = max;
-    settings_changed(ctx);
 }
 
 void aio_context_get_params(AioContext *ctx, AioContextParams *params)

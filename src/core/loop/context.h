@@ -77,7 +77,6 @@ struct AioHandler {
  */
 typedef struct ContextHook {
     void (*before_wait)(AioContext *ctx);
-    void (*settings_changed)(AioContext *ctx); /* thread pool, max_batch */
     void (*destroy)(AioContext *ctx);
 } ContextHook;
 
