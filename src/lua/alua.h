@@ -77,6 +77,7 @@ struct LuaHandle {
     char origin[80];    /* "script.lua:12" */
     bool armed;
     bool unrefd;
+    int failures;       /* errors in a row */
     LuaHandle *prev, *next;     /* all open handles of the VM */
 };
 

@@ -57,6 +57,16 @@ int64_t task_deadline(int64_t timeout_ns);
 
 AioContext *task_context(const LuaTask *t);
 
+/* ---- wakers: aio.park() ended from anywhere -------------------------------- */
+
+typedef struct LuaWaker LuaWaker;
+
+LuaWaker *waker_check(lua_State *L, int arg); /* borrowed */
+/* Any thread. */
+LuaWaker *waker_ref(LuaWaker *w);
+void waker_unref(LuaWaker *w);
+void waker_fire(LuaWaker *w);
+
 /* ---- FIFO queues of waiting tasks (channels, semaphores, ...) ----------- */
 
 typedef struct WaitQueue WaitQueue;

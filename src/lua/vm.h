@@ -42,7 +42,12 @@ struct LuaVM {
     const char *default_engine; /* of file.open() without engine= */
     bool log_errors; /* an error nobody receives is printed, and we go on */
 
-    struct LuaVMPrivate *priv; /* vm.c */
+    /* How vm_exit() was called last; and what it calls, from a callback, instead
+     * of lua_close() and exit(): must not return. */
+    bool exit_close;
+    void (*terminate)(LuaVM *vm);
+
+    struct LuaVMPrivate *priv; /* vm_private.h */
 };
 
 /*
@@ -63,6 +68,16 @@ int vm_run_main(LuaVM *vm, lua_CFunction fn, void *arg, size_t stack_size);
 
 /* Ask the loop to unwind and end with @code: os.exit, aio.exit. */
 void vm_request_exit(LuaVM *vm, int code);
+
+/*
+ * vm_exit: os.exit() from anywhere; does not return
+ *
+ * From a task (the main one too) its stack is left for good, the loop cancels
+ * the other tasks, runs until their __close handlers have ended (bounded time),
+ * and vm_run_main() returns @code; vm->exit_close tells how it was called.
+ * From a callback the same happens right there, then vm->terminate or exit().
+ */
+_Noreturn void vm_exit(lua_State *L, LuaVM *vm, int code, bool close);
 
 /* First SIGINT: cancel the main task (all tasks once main has ended), also one
  * that spins.  Async-signal-safe. */

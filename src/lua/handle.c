@@ -1,0 +1,178 @@
+/*
+ * handle.c - callbacks with a name and an origin, and the door into Lua
+ *
+ * The VM lists its open handles.  An armed one is anchored and, unless it was
+ * unref'd, counts in vm->active, which keeps the program running.
+ *
+ * alua_enter() runs on the context's callback thread, or, when another flow is
+ * already running Lua on this C stack (a callback or a task that polls), on the
+ * innermost lua_State of that flow, as if its poll function had made the call:
+ * the one state that is certainly able to take calls.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vm_private.h"
+
+enum { FAILURES_MAX = 100 }; /* in a row; then --on-error=log removes it */
+
+void handle_open(lua_State *L, LuaHandle *h, LuaContext *owner,
+                 const char *kind, int name_arg)
+{
+    LuaVM *vm = owner->vm;
+    const char *name = name_arg ? luaL_optstring(L, name_arg, NULL) : NULL;
+
+    h->kind = kind;
+    if (name && !(h->name = strdup(name))) {
+        luaL_error(L, "not enough memory");
+    }
+    int line = alua_caller(L, 1);
+    alua_format_origin(L, -1, line, h->origin, sizeof(h->origin));
+    lua_pop(L, 1);
+    h->owner = owner;
+    h->prev = NULL;
+    h->next = vm->handles;
+    if (h->next) {
+        h->next->prev = h;
+    }
+    vm->handles = h;
+}
+
+void handle_close(lua_State *L, LuaHandle *h)
+{
+    LuaVM *vm = h->object.vm;
+
+    if (!h->owner) {
+        return;
+    }
+    handle_disarm(L, h);
+    if (h->release) {
+        h->release(h);
+    }
+    h->owner = NULL;
+    if (h->prev) {
+        h->prev->next = h->next;
+    } else {
+        vm->handles = h->next;
+    }
+    if (h->next) {
+        h->next->prev = h->prev;
+    }
+    h->prev = h->next = NULL;
+    free(h->name);
+    h->name = NULL;
+}
+
+void handle_arm(lua_State *L, LuaHandle *h, int index)
+{
+    if (h->armed) {
+        return;
+    }
+    alua_anchor(L, index);
+    h->armed = true;
+    h->object.vm->active += !h->unrefd;
+}
+
+void handle_disarm(lua_State *L, LuaHandle *h)
+{
+    if (!h->armed) {
+        return;
+    }
+    h->armed = false;
+    h->object.vm->active -= !h->unrefd;
+    alua_unanchor(L, &h->object);
+}
+
+static int set_unrefd(lua_State *L, bool unrefd)
+{
+    AluaObject *o = lua_touserdata(L, 1);
+
+    if (!o || lua_type(L, 1) != LUA_TUSERDATA ||
+        lua_rawlen(L, 1) < sizeof(LuaHandle)) {
+        return luaL_typeerror(L, 1, "aio handle");
+    }
+    LuaHandle *h = (LuaHandle *)o;
+    if (h->unrefd != unrefd) {
+        h->unrefd = unrefd;
+        if (h->armed) {
+            o->vm->active += unrefd ? -1 : 1;
+        }
+    }
+    lua_settop(L, 1);
+    return 1;
+}
+
+int handle_ref(lua_State *L)
+{
+    return set_unrefd(L, false);
+}
+
+int handle_unref(lua_State *L)
+{
+    return set_unrefd(L, true);
+}
+
+void handle_describe(const LuaHandle *h, char *buf, size_t size)
+{
+    if (h->name) {
+        snprintf(buf, size, "%s '%s', created at %s", h->kind, h->name,
+                 h->origin);
+    } else {
+        snprintf(buf, size, "%s created at %s", h->kind, h->origin);
+    }
+}
+
+/* The error value is on top of @L. */
+static void callback_failed(LuaVM *vm, LuaHandle *h, lua_State *L)
+{
+    char origin[160] = "a callback";
+
+    if (h) {
+        handle_describe(h, origin, sizeof(origin));
+    }
+    alua_take_traceback(L);
+    lua_insert(L, -2);
+    vm_uncaught(vm, L, origin);
+    if (h && h->owner && ++h->failures >= FAILURES_MAX && vm->log_errors) {
+        fprintf(stderr, "aio: %s failed %d times in a row: removed\n", origin,
+                FAILURES_MAX);
+        handle_close(L, h);
+    }
+}
+
+void alua_enter(LuaHandle *h, lua_CFunction fn, void *self)
+{
+    LuaVM *vm = h->object.vm;
+    LuaVMPrivate *priv = vm->priv;
+    const LuaHandle *outer = vm->callback;
+    lua_State *outer_inner = priv->inner;
+    lua_State *L = outer_inner ? outer_inner : h->owner->L;
+    bool anchored = h->object.anchor != 0;
+
+    if (unlikely(!lua_checkstack(L, LUA_MINSTACK))) {
+        vm->exit_code = 1; /* nothing can be reported without stack */
+        vm->exiting = true;
+        return;
+    }
+    int top = lua_gettop(L);
+    vm->callback = h;
+    priv->inner = L;
+    if (anchored) {
+        alua_pushanchored(L, &h->object); /* outlives a callback that lets go */
+    } else {
+        lua_pushnil(L);
+    }
+    lua_pushcfunction(L, alua_traceback);
+    lua_pushcfunction(L, fn);
+    lua_pushlightuserdata(L, self);
+    int status = lua_pcall(L, 1, 0, top + 2);
+    vm->callback = outer;
+    if (unlikely(status != LUA_OK)) {
+        callback_failed(vm, anchored ? h : NULL, L);
+    } else if (anchored) {
+        h->failures = 0;
+    }
+    priv->inner = outer_inner;
+    lua_settop(L, top);
+}

@@ -1,0 +1,286 @@
+/*
+ * loop.c - the loop beside the main task, its end, and deadlock
+ *
+ * The thread's own stack runs aio_poll() on the home context; the main chunk
+ * and all tasks are coroutines that it enters.  The loop ends when the main
+ * task is over, every ref'd task has ended, and nothing ref'd is armed.
+ *
+ * Deadlock: a task is parked, no task is ready, nothing that counts in
+ * vm->active could wake it, and a non-blocking iteration made no progress.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lcontext.h"
+#include "task_private.h"
+
+enum { EXIT_DEADLOCK = 3 };
+#define SHUTDOWN_NS (2 * 1000000000LL)
+#define REAP_PACE 20 /* collections take at most a twentieth of the time */
+
+/* classes' file; absent in programs without contexts for scripts */
+#pragma weak lcontext_polled
+#pragma weak lcontext_wants_poll
+
+static bool nothing_can_happen(const LuaVM *vm)
+{
+    return vm->active == 0 && vm->ready == 0 && vm->io_in_flight == 0;
+}
+
+static bool loop_turn(LuaVM *vm, bool blocking)
+{
+    if (lcontext_wants_poll && lcontext_wants_poll(vm)) {
+        blocking = false;
+    }
+    bool progress = aio_poll(vm->home->ctx, blocking);
+    if (lcontext_polled) {
+        lcontext_polled(vm, progress);
+    }
+    return progress;
+}
+
+/* ---- errors nobody joined ---------------------------------------------------- */
+
+/* Only a collection tells whether a failed task's handle can still be reached.
+ * Paced, so that programs in which tasks fail all the time are not slowed. */
+static void reap(LuaVM *vm)
+{
+    LuaVMPrivate *priv = vm->priv;
+    int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+
+    if (priv->failed == 0) {
+        return;
+    }
+    if (start < priv->reap_next_ns) {
+        timer_mod_ns(&priv->reap_timer, priv->reap_next_ns);
+        return;
+    }
+    lua_gc(vm->home->L, LUA_GCCOLLECT, 0);
+    int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    priv->reap_next_ns = now + REAP_PACE * (now - start);
+}
+
+/* Work between two iterations; @idle: the next one would block. */
+static void attend(LuaVM *vm, bool idle)
+{
+    LuaVMPrivate *priv = vm->priv;
+
+    if (priv->attention & VM_INTERRUPTED) {
+        vm_interrupt_deliver(vm);
+    }
+    if (idle && (priv->attention & VM_REAP)) {
+        __atomic_fetch_and(&priv->attention, ~VM_REAP, __ATOMIC_RELAXED);
+        reap(vm);
+    }
+    if (priv->attention & VM_UNCAUGHT) {
+        __atomic_fetch_and(&priv->attention, ~VM_UNCAUGHT, __ATOMIC_RELAXED);
+        vm_report_uncaught(vm);
+    }
+    if (priv->retired || priv->pool_count > 4096) {
+        task_trim(vm->home->L, vm);
+    }
+}
+
+/* ---- deadlock --------------------------------------------------------------------- */
+
+static int print_parked(lua_State *L)
+{
+    LuaVM *vm = lua_touserdata(L, 1);
+
+    for (LuaTask *t = vm->priv->live; t; t = t->next) {
+        char what[160];
+
+        task_describe(t, L, what, sizeof(what));
+        task_push_traceback(L, t);
+        fprintf(stderr, "%s is parked\n%s\n", what, lua_tostring(L, -1));
+        lua_pop(L, 1);
+    }
+    return 0;
+}
+
+static void report_deadlock(LuaVM *vm)
+{
+    lua_State *L = vm->home->L;
+
+    fflush(stdout);
+    fprintf(stderr, "aioctl: deadlock: nothing is left that could wake the "
+                    "parked tasks\n");
+    lua_pushcfunction(L, print_parked);
+    lua_pushlightuserdata(L, vm);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        lua_pop(L, 1);
+    }
+}
+
+/* ---- running ------------------------------------------------------------------------ */
+
+static bool is_over(const LuaVM *vm)
+{
+    return !vm->priv->main_task && vm->priv->live_refd == 0 &&
+           vm->ready == 0 && vm->active == 0 && vm->io_in_flight == 0;
+}
+
+int vm_run(LuaVM *vm, LuaTask *main_task)
+{
+    LuaVMPrivate *priv = vm->priv;
+    int code = 0;
+
+    priv->running = true;
+    task_make_ready(main_task);
+    while (!vm->exiting) {
+        bool over = is_over(vm);
+        bool idle = over || vm->ready == 0;
+
+        attend(vm, idle);
+        if (vm->exiting || (over && is_over(vm))) {
+            break;
+        }
+        if (!nothing_can_happen(vm)) {
+            loop_turn(vm, true);
+        } else if (!loop_turn(vm, false) && nothing_can_happen(vm) &&
+                   !(priv->attention & VM_INTERRUPTED) && !is_over(vm)) {
+            report_deadlock(vm);
+            code = EXIT_DEADLOCK;
+            break;
+        }
+    }
+    vm_shutdown(vm);
+    vm_report_failed(vm);
+    priv->running = false;
+    return vm->exit_code ? vm->exit_code : code;
+}
+
+/* Set by main_wrapper() when the chunk returned a status. */
+static int main_status(LuaVM *vm, lua_State *L, int base)
+{
+    int status = (int)lua_tointeger(L, base + 1);
+
+    lua_settop(L, base);
+    return status;
+}
+
+typedef struct MainCall {
+    LuaVM *vm;
+    size_t stack_size;
+    LuaTask *task;
+} MainCall;
+
+static int create_main(lua_State *L)
+{
+    MainCall *call = lua_touserdata(L, 1);
+
+    call->task = task_new_main(L, call->vm, call->vm->main, call->stack_size);
+    return 0;
+}
+
+/* The status is known the moment the chunk ends: a failed one ends the rest. */
+static int main_body(lua_State *L)
+{
+    lua_CFunction fn = *(lua_CFunction *)lua_touserdata(L, 1);
+    void *arg = lua_touserdata(L, 2);
+    LuaVM *vm = lua_touserdata(L, 3);
+
+    lua_settop(L, 0);
+    lua_pushcfunction(L, fn);
+    lua_pushlightuserdata(L, arg);
+    lua_call(L, 1, 1);
+    if (lua_tointeger(L, -1) != 0) {
+        vm_request_exit(vm, (int)lua_tointeger(L, -1));
+    }
+    return 1;
+}
+
+int vm_run_main(LuaVM *vm, lua_CFunction fn, void *arg, size_t stack_size)
+{
+    lua_State *L = vm->main;
+    MainCall call = {.vm = vm, .stack_size = stack_size};
+    int base = lua_gettop(L);
+
+    lua_pushcfunction(L, create_main);
+    lua_pushlightuserdata(L, &call);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        fprintf(stderr, "aioctl: %s\n", lua_tostring(L, -1));
+        lua_pop(L, 1);
+        return EXIT_FAILURE;
+    }
+    LuaTask *t = call.task;
+    t->nargs = 3;
+    lua_pushcfunction(L, main_body);
+    lua_pushlightuserdata(L, &fn);
+    lua_pushlightuserdata(L, arg);
+    lua_pushlightuserdata(L, vm);
+    int code = vm_run(vm, t);
+    if (vm->priv->main_task || vm->priv->exit_caller == t) {
+        return code; /* its stack is dead, and so is what lies on L */
+    }
+    if (t->status != LUA_OK) {
+        fprintf(stderr, "aioctl: %s\n", luaL_tolstring(L, -1, NULL));
+        lua_settop(L, base);
+        code = code ? code : EXIT_FAILURE;
+    } else {
+        int status = main_status(vm, L, base);
+
+        code = code ? code : status;
+    }
+    task_free_main(t);
+    return code;
+}
+
+/* ---- the end ---------------------------------------------------------------------------- */
+
+void vm_request_exit(LuaVM *vm, int code)
+{
+    if (!vm->exiting) {
+        vm->exiting = true;
+        vm->exit_code = code;
+    }
+    if (vm->home) {
+        aio_notify(vm->home->ctx);
+    }
+}
+
+void vm_shutdown(LuaVM *vm)
+{
+    LuaVMPrivate *priv = vm->priv;
+    LuaTask *caller = priv->exit_caller;
+    int64_t deadline = task_deadline(SHUTDOWN_NS);
+
+    if (!vm->home || priv->closed) {
+        return;
+    }
+    for (LuaTask *t = priv->live; t; t = t->next) {
+        task_request_cancel(t);
+    }
+    if (caller && (!caller->is_main || priv->exit_close)) {
+        priv->exit_caller = task_unwind_abandoned(caller) ? NULL : caller;
+    }
+    while ((priv->live || vm->io_in_flight) &&
+           qemu_clock_get_ns(QEMU_CLOCK_REALTIME) < deadline) {
+        if (nothing_can_happen(vm)) {
+            break; /* parked for good, whatever we do */
+        }
+        timer_mod_ns(&priv->reap_timer, deadline);
+        loop_turn(vm, true);
+    }
+    timer_del(&priv->reap_timer);
+}
+
+_Noreturn void vm_exit(lua_State *L, LuaVM *vm, int code, bool close)
+{
+    vm_request_exit(vm, code);
+    vm->priv->exit_close = close;
+    vm->exit_close = close;
+    if (vm->current && !vm->callback) {
+        vm->priv->exit_caller = vm->current;
+        task_abandon(vm->current);
+    }
+    /* On the loop's stack: there is no way back to it, so end here. */
+    vm_shutdown(vm);
+    if (vm->terminate) {
+        vm->terminate(vm);
+    }
+    if (close) {
+        lua_close(vm->main);
+    }
+    exit(code);
+}

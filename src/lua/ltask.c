@@ -1,0 +1,483 @@
+/*
+ * ltask.c - class aio.task, and the functions that start or pause tasks
+ *
+ * A handle outlives its task: results, error and name are in its user values.
+ * A handle whose task failed gets a second metatable with a finalizer, so that
+ * an error nobody can join any more is reported; others cost no finalizer.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "open.h"
+#include "task_private.h"
+
+static TaskHandle *check(lua_State *L, int arg)
+{
+    return alua_check(L, arg, &task_class);
+}
+
+static void push_handle(lua_State *L, LuaTask *t)
+{
+    alua_pushanchored(L, &t->handle->object);
+}
+
+/* ---- results ----------------------------------------------------------------- */
+
+static void receive(TaskHandle *h)
+{
+    h->received = true;
+    if (h->counted) {
+        h->counted = false;
+        h->object.vm->priv->failed--;
+    }
+}
+
+/* Pushes what the ended task at @arg returned; the count. */
+static int push_results(lua_State *L, int arg, const TaskHandle *h)
+{
+    int n = h->nresults;
+
+    lua_getiuservalue(L, arg, UV_RESULT);
+    if (n == 1) {
+        return 1;
+    }
+    if (n == 0) {
+        lua_pop(L, 1);
+        return 0;
+    }
+    luaL_checkstack(L, n + 1, "too many results to join");
+    int table = lua_gettop(L);
+    for (int i = 1; i <= n; i++) {
+        lua_rawgeti(L, table, i);
+    }
+    lua_remove(L, table);
+    return n;
+}
+
+/* Waits for the end of the task at 1.  false: the timeout triple is pushed. */
+static bool wait_end(lua_State *L, TaskHandle *h)
+{
+    LuaVM *vm = h->object.vm;
+    int64_t timeout = alua_opt_timeout(L, 2);
+
+    lua_settop(L, 1);
+    if (!h->task) {
+        return true;
+    }
+    if (h->task == vm->current && !vm->callback) {
+        luaL_error(L, "a task cannot join itself");
+    }
+    LuaTask *t = task_check_can_park(L);
+    Waiter w;
+    ParkResult why =
+        waitq_wait(&h->task->joiners, &w, t, task_deadline(timeout));
+    if (why == PARK_CANCELLED) {
+        task_throw_cancel(L, t);
+    }
+    if (why == PARK_TIMEOUT) {
+        alua_timeout(L);
+        return false;
+    }
+    return true;
+}
+
+/* t:join([sec]) -> results, or raises the task's own error value */
+static int join(lua_State *L)
+{
+    TaskHandle *h = check(L, 1);
+
+    if (!wait_end(L, h)) {
+        return 3;
+    }
+    if (h->state == TASK_DONE) {
+        return push_results(L, 1, h);
+    }
+    receive(h);
+    lua_getiuservalue(L, 1, UV_RESULT);
+    return lua_error(L);
+}
+
+/* t:pjoin([sec]) -> true, results | false, error | nil, "timeout", ETIMEDOUT */
+static int pjoin(lua_State *L)
+{
+    TaskHandle *h = check(L, 1);
+
+    if (!wait_end(L, h)) {
+        return 3;
+    }
+    if (h->state == TASK_DONE) {
+        lua_pushboolean(L, 1);
+        return 1 + push_results(L, 1, h);
+    }
+    receive(h);
+    lua_pushboolean(L, 0);
+    lua_getiuservalue(L, 1, UV_RESULT);
+    return 2;
+}
+
+/* ---- other methods ------------------------------------------------------------- */
+
+static int cancel(lua_State *L)
+{
+    TaskHandle *h = check(L, 1);
+
+    vm_check_thread(L, h->object.vm);
+    if (h->task) {
+        task_request_cancel(h->task);
+    }
+    lua_settop(L, 1);
+    return 1;
+}
+
+const char *task_state_name(int state)
+{
+    static const char *const names[] = {
+        [TASK_READY] = "ready",   [TASK_RUNNING] = "running",
+        [TASK_PARKED] = "parked", [TASK_DONE] = "done",
+        [TASK_FAILED] = "failed", [TASK_CANCELLED] = "cancelled",
+    };
+    return names[state];
+}
+
+int task_state(const LuaTask *t)
+{
+    return t->state == TASK_PARKED && t->queued ? TASK_READY : t->state;
+}
+
+static int status(lua_State *L)
+{
+    TaskHandle *h = check(L, 1);
+
+    lua_pushstring(L, task_state_name(h->task ? task_state(h->task)
+                                              : (int)h->state));
+    return 1;
+}
+
+/* Pushes the table in UV_INFO of the handle at @arg, creating it. */
+static void push_info(lua_State *L, int arg)
+{
+    if (lua_getiuservalue(L, arg, UV_INFO) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_createtable(L, 3, 0);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, arg, UV_INFO);
+    }
+}
+
+/* t:name([s]) -> the name, or where it was created */
+static int name(lua_State *L)
+{
+    TaskHandle *h = check(L, 1);
+    char origin[160];
+
+    if (!lua_isnoneornil(L, 2)) {
+        luaL_checkstring(L, 2);
+        push_info(L, 1);
+        lua_pushvalue(L, 2);
+        lua_rawseti(L, -2, INFO_NAME);
+        lua_settop(L, 1);
+        return 1;
+    }
+    if (lua_getiuservalue(L, 1, UV_INFO) == LUA_TTABLE &&
+        lua_rawgeti(L, -1, INFO_NAME) == LUA_TSTRING) {
+        return 1;
+    }
+    if (!h->task) {
+        lua_pushnil(L);
+        return 1;
+    }
+    task_describe(h->task, L, origin, sizeof(origin));
+    lua_pushstring(L, origin);
+    return 1;
+}
+
+static int traceback(lua_State *L)
+{
+    TaskHandle *h = check(L, 1);
+
+    if (h->task) {
+        task_push_traceback(L, h->task);
+        return 1;
+    }
+    if (lua_getiuservalue(L, 1, UV_INFO) != LUA_TTABLE) {
+        lua_pushnil(L);
+        return 1;
+    }
+    lua_rawgeti(L, -1, INFO_TRACEBACK);
+    return 1;
+}
+
+static int set_unrefd(lua_State *L, bool unrefd)
+{
+    TaskHandle *h = check(L, 1);
+    LuaTask *t = h->task;
+
+    if (t && t->unrefd != unrefd && !t->is_main) {
+        LuaVM *vm = t->vm;
+
+        t->unrefd = unrefd;
+        vm->priv->live_refd += unrefd ? -1 : 1;
+        if (unrefd && t->counted) {
+            t->counted = false;
+            vm->active--;
+        }
+    }
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int ref(lua_State *L)
+{
+    return set_unrefd(L, false);
+}
+
+static int unref(lua_State *L)
+{
+    return set_unrefd(L, true);
+}
+
+static int waker(lua_State *L)
+{
+    return waker_push(L, check(L, 1));
+}
+
+static int tostring(lua_State *L)
+{
+    TaskHandle *h = check(L, 1);
+    const char *state =
+        task_state_name(h->task ? task_state(h->task) : (int)h->state);
+
+    lua_pushcfunction(L, name);
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    lua_pushfstring(L, "aio.task: %s (%s)",
+                    lua_isstring(L, -1) ? lua_tostring(L, -1) : "unnamed",
+                    state);
+    return 1;
+}
+
+/* Only failed tasks have it: the last chance to tell about the error. */
+static int failed_gc(lua_State *L)
+{
+    TaskHandle *h = lua_touserdata(L, 1);
+
+    if (h->received) {
+        return 0;
+    }
+    receive(h);
+    push_info(L, 1);
+    lua_createtable(L, 3, 0);
+    lua_getiuservalue(L, 1, UV_RESULT);
+    lua_rawseti(L, -2, 1);
+    lua_rawgeti(L, -2, INFO_TRACEBACK);
+    lua_rawseti(L, -2, 2);
+    lua_rawgeti(L, -2, INFO_ORIGIN);
+    lua_rawseti(L, -2, 3);
+    vm_note_uncaught(L);
+    return 0;
+}
+
+/* ---- functions of aio ------------------------------------------------------------ */
+
+static void check_callable(lua_State *L, int arg)
+{
+    if (!lua_isfunction(L, arg)) {
+        if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL) {
+            luaL_typeerror(L, arg, "function");
+        }
+        lua_pop(L, 1);
+    }
+}
+
+/* aio.spawn(fn, ...) -> task */
+static int spawn(lua_State *L)
+{
+    LuaVM *vm = alua_vm(L);
+
+    check_callable(L, 1);
+    task_spawn(L, vm, lua_gettop(L) - 1);
+    return 1;
+}
+
+static void sleep_until(lua_State *L, int64_t deadline)
+{
+    LuaTask *t = task_check_can_park(L);
+    ParkResult why;
+
+    do { /* only the deadline or a cancel request ends it */
+        why = task_park(t, PARK_ON_WORLD, deadline);
+    } while (why == PARK_WOKEN);
+    if (why == PARK_CANCELLED) {
+        task_throw_cancel(L, t);
+    }
+}
+
+/* aio.sleep(sec) */
+static int aio_sleep(lua_State *L)
+{
+    luaL_checknumber(L, 1);
+    sleep_until(L, task_deadline(alua_opt_seconds(L, 1)));
+    return 0;
+}
+
+/* aio.yield(): let everything else that is ready run first */
+static int yield(lua_State *L)
+{
+    LuaTask *t = task_check_can_park(L);
+
+    task_yield(L, t);
+    return 0;
+}
+
+/* Body of aio.after: sec, fn, ... */
+static int after_body(lua_State *L)
+{
+    int64_t ns = alua_opt_seconds(L, 1);
+
+    sleep_until(L, task_deadline(ns));
+    lua_call(L, lua_gettop(L) - 2, LUA_MULTRET);
+    return lua_gettop(L) - 1;
+}
+
+/* Body of aio.every: sec, fn.  Beats that were missed are left out. */
+static int every_body(lua_State *L)
+{
+    int64_t ns = alua_opt_seconds(L, 1);
+    int64_t next = task_deadline(ns);
+
+    lua_settop(L, 2);
+    for (;;) { /* ends by cancellation or by an error of fn */
+        sleep_until(L, next);
+        lua_pushvalue(L, 2);
+        lua_call(L, 0, 0);
+        int64_t now = task_deadline(0);
+        next += ns;
+        if (next < now) {
+            next = ns > 0 ? next + (now - next + ns - 1) / ns * ns : now;
+        }
+    }
+}
+
+static int spawn_body(lua_State *L, lua_CFunction body)
+{
+    LuaVM *vm = alua_vm(L);
+
+    luaL_checknumber(L, 1);
+    alua_opt_seconds(L, 1);
+    check_callable(L, 2);
+    lua_pushlightuserdata(L, vm);
+    lua_pushcclosure(L, body, 1);
+    lua_insert(L, 1);
+    task_spawn(L, vm, lua_gettop(L) - 1);
+    return 1;
+}
+
+static int after(lua_State *L)
+{
+    return spawn_body(L, after_body);
+}
+
+static int every(lua_State *L)
+{
+    lua_settop(L, 2);
+    return spawn_body(L, every_body);
+}
+
+/* aio.self() -> the running task, nil in a callback */
+static int self(lua_State *L)
+{
+    LuaVM *vm = alua_vm(L);
+
+    if (!vm->current || vm->callback) {
+        lua_pushnil(L);
+        return 1;
+    }
+    push_handle(L, vm->current);
+    return 1;
+}
+
+/* aio.tasks() -> list of all tasks that have not ended */
+static int tasks(lua_State *L)
+{
+    LuaVM *vm = alua_vm(L);
+    int n = 0;
+
+    lua_createtable(L, (int)vm->priv->live_count, 0);
+    for (LuaTask *t = vm->priv->live; t; t = t->next) {
+        push_handle(L, t);
+        lua_rawseti(L, -2, ++n);
+    }
+    return 1;
+}
+
+/* aio.is_cancelled(err): is it what a cancelled task raises? */
+static int is_cancelled(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_cancelled);
+    lua_pushboolean(L, lua_rawequal(L, 1, -1) ||
+                           alua_test(L, 1, &scope_class) != NULL);
+    return 1;
+}
+
+static const luaL_Reg task_methods[] = {
+    {"join", join},     {"pjoin", pjoin},   {"cancel", cancel},
+    {"status", status}, {"name", name},     {"traceback", traceback},
+    {"ref", ref},       {"unref", unref},   {"waker", waker},
+    {NULL, NULL},
+};
+
+static const luaL_Reg task_metamethods[] = {
+    {"__tostring", tostring},
+    {NULL, NULL},
+};
+
+const AluaClass task_class = {
+    .name = "aio.task",
+    .methods = task_methods,
+    .metamethods = task_metamethods,
+};
+
+static const luaL_Reg functions[] = {
+    {"spawn", spawn}, {"sleep", aio_sleep}, {"yield", yield},
+    {"after", after}, {"every", every},     {"self", self},
+    {"tasks", tasks}, {"is_cancelled", is_cancelled},
+    {NULL, NULL},
+};
+
+/* The weak table of failed handles, and the metatable they get. */
+static void open_failed(lua_State *L)
+{
+    lua_newtable(L);
+    lua_createtable(L, 0, 2);
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_newtable(L);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &task_class);
+    for (lua_pushnil(L); lua_next(L, -2);) {
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, -5);
+    }
+    lua_pop(L, 1);
+    lua_pushcfunction(L, failed_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setfield(L, -2, "handles");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_failed);
+}
+
+void task_open_class(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &task_class) != LUA_TTABLE) {
+        alua_class(L, &task_class);
+        open_failed(L);
+    }
+    lua_pop(L, 1);
+}
+
+void ltask_open(lua_State *L)
+{
+    task_open_class(L);
+    alua_setfuncs(L, functions);
+}

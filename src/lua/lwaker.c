@@ -1,0 +1,331 @@
+/*
+ * lwaker.c - class aio.waker, aio.park and aio.await
+ *
+ * A waker is a reference-counted C object, so it may be fired from any thread
+ * and after its task ended.  In the VM's own thread firing is a flag and a
+ * task_wake().  From elsewhere the waker is pushed to the VM's inbox, which a
+ * bottom half empties at home; the inbox itself is reference-counted too, and
+ * its lock is what makes closing the VM meanwhile safe.
+ *
+ * A wake that comes while the task is not inside aio.park() is remembered, once,
+ * and never ends another wait.
+ */
+#include <stdlib.h>
+
+#include "open.h"
+#include "task_private.h"
+
+struct LuaWaker {
+    int refs;       /* atomic */
+    LuaTask *task;  /* home: NULL once ended */
+    WakerInbox *inbox;
+    bool queued;    /* inbox->lock */
+    LuaWaker *next; /* inbox->lock */
+};
+
+struct WakerInbox {
+    pthread_mutex_t lock;
+    int refs; /* atomic: the VM and each waker */
+    pthread_t home;
+    QEMUBH *bh;           /* lock: NULL once the VM is closed */
+    LuaWaker *head;       /* lock: FIFO of fired wakers */
+    LuaWaker **tail;
+};
+
+typedef struct WakerHandle {
+    AluaObject object;
+    LuaWaker *waker;
+} WakerHandle;
+
+static void inbox_unref(WakerInbox *inbox)
+{
+    if (__atomic_sub_fetch(&inbox->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+        pthread_mutex_destroy(&inbox->lock);
+        free(inbox);
+    }
+}
+
+LuaWaker *waker_ref(LuaWaker *w)
+{
+    __atomic_fetch_add(&w->refs, 1, __ATOMIC_RELAXED);
+    return w;
+}
+
+void waker_unref(LuaWaker *w)
+{
+    if (__atomic_sub_fetch(&w->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+        inbox_unref(w->inbox);
+        free(w);
+    }
+}
+
+static void fire_at_home(LuaWaker *w)
+{
+    LuaTask *t = w->task;
+
+    if (!t) {
+        return;
+    }
+    if (t->in_park) {
+        task_wake(t);
+    } else {
+        t->token = true;
+    }
+}
+
+/* The bottom half: what other threads fired. */
+static void inbox_deliver(void *opaque)
+{
+    WakerInbox *inbox = opaque;
+    LuaWaker *w;
+
+    pthread_mutex_lock(&inbox->lock);
+    LuaWaker *list = inbox->head;
+    inbox->head = NULL;
+    inbox->tail = &inbox->head;
+    for (w = list; w; w = w->next) {
+        w->queued = false;
+    }
+    /* Each one's next stays ours only under the lock: take them one by one. */
+    while ((w = list)) {
+        list = w->next;
+        w->next = NULL;
+        fire_at_home(w);
+        waker_unref(w);
+    }
+    pthread_mutex_unlock(&inbox->lock);
+}
+
+void waker_fire(LuaWaker *w)
+{
+    WakerInbox *inbox = w->inbox;
+
+    if (pthread_equal(pthread_self(), inbox->home)) {
+        fire_at_home(w);
+        return;
+    }
+    pthread_mutex_lock(&inbox->lock);
+    if (inbox->bh && !w->queued) {
+        w->queued = true;
+        w->next = NULL;
+        *inbox->tail = waker_ref(w);
+        inbox->tail = &w->next;
+        qemu_bh_schedule(inbox->bh);
+    }
+    pthread_mutex_unlock(&inbox->lock);
+}
+
+static WakerInbox *inbox_of(LuaVM *vm)
+{
+    WakerInbox *inbox = vm->priv->inbox;
+
+    if (!inbox) {
+        inbox = check_calloc(1, sizeof(*inbox));
+        pthread_mutex_init(&inbox->lock, NULL);
+        inbox->refs = 1;
+        inbox->home = vm->priv->thread;
+        inbox->tail = &inbox->head;
+        inbox->bh = aio_bh_new(vm->home->ctx, inbox_deliver, inbox);
+        vm->priv->inbox = inbox;
+    }
+    return inbox;
+}
+
+void waker_close_inbox(LuaVM *vm)
+{
+    WakerInbox *inbox = vm->priv->inbox;
+
+    if (!inbox) {
+        return;
+    }
+    inbox_deliver(inbox);
+    pthread_mutex_lock(&inbox->lock);
+    qemu_bh_delete(inbox->bh);
+    inbox->bh = NULL;
+    pthread_mutex_unlock(&inbox->lock);
+    vm->priv->inbox = NULL;
+    inbox_unref(inbox);
+}
+
+void waker_task_ended(LuaWaker *w)
+{
+    w->task = NULL;
+    waker_unref(w);
+}
+
+/* The one waker of a task, created on first use. */
+static LuaWaker *waker_of(LuaVM *vm, LuaTask *t)
+{
+    LuaWaker *w = t ? t->waker : NULL;
+
+    if (!w) {
+        w = check_calloc(1, sizeof(*w));
+        w->inbox = inbox_of(vm);
+        __atomic_fetch_add(&w->inbox->refs, 1, __ATOMIC_RELAXED);
+        w->task = t;
+        w->refs = 0;
+        if (t) {
+            t->waker = waker_ref(w);
+        }
+    }
+    return waker_ref(w);
+}
+
+/* ---- class ---------------------------------------------------------------------- */
+
+static const AluaClass waker_class;
+
+int waker_push(lua_State *L, TaskHandle *h)
+{
+    WakerHandle *u = alua_new(L, &waker_class, sizeof(*u), 0);
+
+    u->waker = waker_of(h->object.vm, h->task);
+    return 1;
+}
+
+LuaWaker *waker_check(lua_State *L, int arg)
+{
+    WakerHandle *u = alua_check(L, arg, &waker_class);
+
+    return u->waker;
+}
+
+/* waker() */
+static int waker_call(lua_State *L)
+{
+    waker_fire(waker_check(L, 1));
+    return 0;
+}
+
+static int waker_gc(lua_State *L)
+{
+    WakerHandle *u = alua_check(L, 1, &waker_class);
+
+    if (u->waker) {
+        waker_unref(u->waker);
+        u->waker = NULL;
+    }
+    return 0;
+}
+
+static const luaL_Reg waker_metamethods[] = {
+    {"__call", waker_call},
+    {"__gc", waker_gc},
+    {NULL, NULL},
+};
+
+static const AluaClass waker_class = {
+    .name = "aio.waker",
+    .metamethods = waker_metamethods,
+};
+
+/* aio.park([sec]) -> true, or the timeout triple */
+static int park(lua_State *L)
+{
+    int64_t deadline = task_deadline(alua_opt_timeout(L, 1));
+    LuaTask *t = task_check_can_park(L);
+    ParkResult why = PARK_WOKEN;
+
+    if (!t->token) {
+        t->in_park = true;
+        why = task_park(t, PARK_ON_TASKS, deadline);
+        t->in_park = false;
+    }
+    t->token = t->token && why != PARK_WOKEN;
+    if (why == PARK_CANCELLED) {
+        task_throw_cancel(L, t);
+    }
+    if (why == PARK_TIMEOUT) {
+        return alua_timeout(L);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* ---- await ------------------------------------------------------------------------- */
+
+typedef struct Await {
+    AluaObject object;
+    LuaTask *task; /* while it waits */
+    bool done;
+    int nresults;
+} Await;
+
+static const AluaClass await_class = {.name = "aio.await"};
+
+/* done(...): the first call counts; true when it did */
+static int await_done(lua_State *L)
+{
+    Await *a = lua_touserdata(L, lua_upvalueindex(2));
+    int n = lua_gettop(L);
+
+    if (a->done) {
+        lua_pushboolean(L, 0);
+        return 1;
+    }
+    lua_createtable(L, n, 0);
+    lua_insert(L, 1);
+    for (int i = n; i >= 1; i--) {
+        lua_rawseti(L, 1, i);
+    }
+    lua_setiuservalue(L, lua_upvalueindex(2), 1);
+    a->nresults = n;
+    a->done = true;
+    if (a->task) {
+        task_wake(a->task);
+    }
+    lua_pushboolean(L, 1);
+    return 1;
+}
+
+/* aio.await(function(done) ... end [, sec]) -> what done() was called with */
+static int await(lua_State *L)
+{
+    LuaVM *vm = alua_vm(L);
+    int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
+
+    luaL_checkany(L, 1);
+    task_check_can_park(L);
+    lua_settop(L, 1);
+    Await *a = alua_new(L, &await_class, sizeof(*a), 1);
+    lua_insert(L, 1);
+    lua_pushlightuserdata(L, vm);
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, await_done, 2);
+    lua_call(L, 1, 0);
+    if (!a->done) {
+        LuaTask *t = task_check_can_park(L);
+        ParkResult why = PARK_WOKEN;
+
+        a->task = t;
+        while (!a->done && why == PARK_WOKEN) {
+            why = task_park(t, PARK_ON_TASKS, deadline);
+        }
+        a->task = NULL;
+        if (why == PARK_CANCELLED) {
+            task_throw_cancel(L, t);
+        }
+        if (!a->done) {
+            return alua_timeout(L);
+        }
+    }
+    luaL_checkstack(L, a->nresults + 1, "too many results");
+    lua_getiuservalue(L, 1, 1);
+    for (int i = 1; i <= a->nresults; i++) {
+        lua_rawgeti(L, 2, i);
+    }
+    return a->nresults;
+}
+
+static const luaL_Reg functions[] = {
+    {"park", park},
+    {"await", await},
+    {NULL, NULL},
+};
+
+void lwaker_open(lua_State *L)
+{
+    alua_class(L, &waker_class);
+    alua_class(L, &await_class);
+    alua_setfuncs(L, functions);
+}

@@ -1,0 +1,188 @@
+/*
+ * task_private.h - what a task is made of
+ *
+ * LuaTask is the C side: coroutine, Lua thread, timer.  It lives from spawn to
+ * end and is recycled.  TaskHandle is what scripts hold: while the task lives
+ * it points to it (and sits at the bottom of the task's own Lua stack, so a
+ * live task keeps its handle); afterwards it holds the results.
+ *
+ * The task's Lua stack: 1 handle, 2 alua_traceback, 3 body, 4... arguments.
+ */
+#ifndef TASK_PRIVATE_H
+#define TASK_PRIVATE_H
+
+#include "aioctl/context.h"
+#include "aioctl/coroutine.h"
+#include "qapi/error.h"
+#include "vm_private.h"
+
+typedef struct TaskHandle TaskHandle;
+typedef struct LuaGroup LuaGroup;
+
+typedef enum TaskState {
+    TASK_READY,
+    TASK_RUNNING,
+    TASK_PARKED,
+    TASK_DONE,
+    TASK_FAILED,
+    TASK_CANCELLED,
+} TaskState;
+
+/*
+ * Who may cancel what a task is doing.  Scopes form a stack per task, with the
+ * task's own (root) at the bottom.  A request is delivered once, at a park; the
+ * outermost request is delivered first, but a shield hides all those below it.
+ */
+typedef enum ScopeKind { SCOPE_ROOT, SCOPE_TIMEOUT, SCOPE_GROUP, SCOPE_SHIELD }
+    ScopeKind;
+
+typedef struct Scope {
+    AluaObject object; /* class aio.scope; unused in the root */
+    ScopeKind kind;
+    bool fired;     /* asked to cancel and not yet delivered */
+    bool open;
+    bool threw;     /* its cancellation was raised */
+    LuaTask *task;
+    struct Scope *outer;
+} Scope;
+
+enum { UV_RESULT = 1, UV_INFO = 2, UV_SPAWNER = 3 };
+/* Fields of the table in UV_INFO. */
+enum { INFO_NAME = 1, INFO_TRACEBACK = 2, INFO_ORIGIN = 3 };
+
+struct TaskHandle {
+    AluaObject object;
+    LuaTask *task; /* NULL once ended */
+    uint8_t state; /* TaskState, valid when ended */
+    bool received; /* somebody got the error */
+    bool counted;  /* in priv->failed */
+    int nresults;
+};
+
+struct LuaTask {
+    LuaVM *vm;
+    lua_State *L;
+    Coroutine *co;
+    TaskHandle *handle;
+
+    /* The flow that runs when this one leaves; and ours while parked. */
+    LuaTask *outer_task;
+    const LuaHandle *outer_callback;
+    lua_State *outer_inner;
+    lua_State *inner;
+
+    uint8_t state;  /* READY, RUNNING, PARKED */
+    uint8_t reason; /* ParkResult, why it was woken */
+    bool woken;     /* task_wake() came before the park */
+    bool deaf;      /* parked uncancellably */
+    bool queued;    /* on the ready queue */
+    bool counted;   /* its park counts in vm->active */
+    bool started;
+    bool is_main;
+    bool unrefd;
+    bool seen;      /* a script may hold the thread */
+    bool token;     /* aio.park(): a wake came early */
+    bool in_park;   /* inside aio.park() */
+    bool leaving;   /* called os.exit: never run again */
+    int nargs;
+    int nresults;   /* of main_run: results left above base */
+    int status;     /* lua_pcall's, for main tasks run by vm_run() */
+    int base;       /* of main tasks: index of the message handler, or 0 */
+    int line;       /* where it was spawned */
+
+    Scope root;
+    Scope *scope;    /* innermost */
+    Scope *throwing; /* whose cancellation task_throw_cancel() raises */
+    unsigned fired;  /* scopes with an undelivered request */
+
+    WaitQueue joiners;
+    LuaGroup *group;
+    LuaWaker *waker;
+    LuaTask *prev, *next; /* live list; next also: pool */
+    QEMUTimer timer;
+};
+
+extern const AluaClass task_class, scope_class;
+
+/* Registers the classes of tasks; idempotent. */
+void task_open_class(lua_State *L);
+/* Pushes the waker of a task, live or ended. */
+int waker_push(lua_State *L, TaskHandle *h);
+
+/* A task around a lua_State that exists already: the main chunk's. */
+LuaTask *task_new_main(lua_State *L, LuaVM *vm, lua_State *on,
+                       size_t stack_size);
+/* aio.spawn() for C: function and arguments on top; pushes the handle. */
+LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs);
+
+void task_request_cancel(LuaTask *t);
+void task_fire(Scope *scope);
+void scope_push(LuaTask *t, Scope *scope, ScopeKind kind);
+void scope_pop(Scope *scope);
+/* Take back a PARK_CANCELLED that will not be raised now. */
+void task_unreport(LuaTask *t);
+/* A cancellation could be raised right now. */
+bool task_has_pending(LuaTask *t);
+/* Raises it. */
+_Noreturn void task_throw_pending(lua_State *L, LuaTask *t);
+void task_yield(lua_State *L, LuaTask *t);
+/* Leaves this stack for good (os.exit). */
+_Noreturn void task_abandon(LuaTask *t);
+/* Runs the pending __close handlers of an abandoned task on a fresh stack. */
+bool task_unwind_abandoned(LuaTask *t);
+void task_trim(lua_State *L, LuaVM *vm);
+void task_destroy_all(LuaVM *vm);
+void task_free_main(LuaTask *t);
+const char *task_state_name(int state);
+int task_state(const LuaTask *t);
+/* "task 'x', created at f.lua:3"; may not raise. */
+void task_describe(LuaTask *t, lua_State *L, char *buf, size_t size);
+/* Pushes the traceback of a task that is not running, nested threads too. */
+void task_push_traceback(lua_State *L, LuaTask *t);
+/* Is @co the innermost function of lcoroutine.c on its level 0?  Pushes the
+ * thread it is running, or returns NULL. */
+lua_State *coroutine_resumed_by(lua_State *L);
+void coroutine_install(lua_State *L, LuaVM *vm);
+void require_install(lua_State *L, LuaVM *vm);
+
+/* Called by a task that ended, before its joiners wake; may be NULL group. */
+void group_child_ended(LuaGroup *g, LuaTask *t, TaskHandle *h);
+void waker_task_ended(LuaWaker *w);
+void waker_close_inbox(LuaVM *vm);
+
+/* ---- switching flows ------------------------------------------------------- */
+
+static inline void task_flow_enter(LuaTask *t)
+{
+    LuaVM *vm = t->vm;
+
+    t->outer_task = vm->current;
+    t->outer_callback = vm->callback;
+    t->outer_inner = vm->priv->inner;
+    vm->current = t;
+    vm->callback = NULL;
+    vm->priv->inner = t->inner;
+    t->queued = false;
+    vm->ready--;
+    t->state = TASK_RUNNING;
+}
+
+static inline void task_flow_leave(LuaTask *t)
+{
+    LuaVM *vm = t->vm;
+
+    t->inner = vm->priv->inner;
+    vm->current = t->outer_task;
+    vm->callback = t->outer_callback;
+    vm->priv->inner = t->outer_inner;
+}
+
+static inline void task_make_ready(LuaTask *t)
+{
+    DCHECK(!t->queued);
+    t->queued = true;
+    t->vm->ready++;
+    aio_co_ready(t->vm->home->ctx, t->co);
+}
+
+#endif

@@ -1,0 +1,148 @@
+/*
+ * vm.c - opening and closing the VM of a Lua state
+ *
+ * The VM is found through the registry by a guard userdata, whose finalizer
+ * (at lua_close) closes what is still open.  vm_open() does its work inside a
+ * lua_pcall, so it may be called unprotected.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lcontext.h"
+#include "qapi/error.h"
+#include "task_private.h"
+
+const char vm_key_guard, vm_key_traceback, vm_key_on_error, vm_key_uncaught,
+    vm_key_failed, vm_key_cancelled;
+
+static int guard_gc(lua_State *L)
+{
+    LuaVM **guard = lua_touserdata(L, 1);
+
+    if (*guard) {
+        vm_close(*guard);
+        free((*guard)->priv->anchor_free);
+        free((*guard)->priv);
+        free(*guard);
+        *guard = NULL;
+    }
+    return 0;
+}
+
+static void push_guard(lua_State *L, LuaVM *vm)
+{
+    LuaVM **guard = lua_newuserdatauv(L, sizeof(*guard), 0);
+
+    *guard = vm;
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, guard_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_guard);
+}
+
+static int cancelled_tostring(lua_State *L)
+{
+    lua_pushliteral(L, "cancelled");
+    return 1;
+}
+
+/* The value that every cancelled task raises. */
+static void push_cancelled(lua_State *L)
+{
+    lua_newuserdatauv(L, 1, 0);
+    lua_createtable(L, 0, 2);
+    lua_pushcfunction(L, cancelled_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushliteral(L, "aio.cancelled");
+    lua_setfield(L, -2, "__name");
+    lua_setmetatable(L, -2);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_cancelled);
+}
+
+static void reap_later(void *opaque)
+{
+    vm_attend(opaque, VM_REAP);
+}
+
+static int vm_build(lua_State *L)
+{
+    LuaVM *vm = lua_touserdata(L, 1);
+    Error **errp = lua_touserdata(L, 2);
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    vm->main = lua_tothread(L, -1);
+    vm->priv->thread = pthread_self();
+    push_guard(L, vm);
+    anchor_init(L, vm);
+    push_cancelled(L);
+    task_open_class(L);
+    vm->home = lcontext_new(L, vm, errp);
+    if (!vm->home) {
+        return 0;
+    }
+    alua_anchor(L, -1);
+    aio_timer_init(vm->home->ctx, &vm->priv->reap_timer, QEMU_CLOCK_REALTIME,
+                   SCALE_NS, reap_later, vm);
+    coroutine_install(L, vm);
+    require_install(L, vm);
+    return 0;
+}
+
+LuaVM *vm_open(lua_State *L, Error **errp)
+{
+    LuaVM *vm = alua_vm_of(L);
+    Error *err = NULL;
+
+    if (vm) {
+        return vm;
+    }
+    vm = check_calloc(1, sizeof(*vm));
+    vm->priv = check_calloc(1, sizeof(*vm->priv));
+    lua_pushcfunction(L, vm_build);
+    lua_pushlightuserdata(L, vm);
+    lua_pushlightuserdata(L, &err);
+    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+        error_setg(&err, "%s", lua_tostring(L, -1));
+        lua_pop(L, 1);
+    }
+    if (err) { /* the guard, if it exists, must not find us again */
+        lua_pushnil(L);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_guard);
+        error_propagate(errp, err);
+        return NULL;
+    }
+    return vm;
+}
+
+void vm_close(LuaVM *vm)
+{
+    LuaVMPrivate *priv = vm->priv;
+    lua_State *L = vm->main;
+
+    if (priv->closed || !vm->home) {
+        return;
+    }
+    vm_shutdown(vm);
+    priv->closed = true;
+    waker_close_inbox(vm);
+    while (vm->handles) {
+        LuaHandle *h = vm->handles;
+
+        if (h->armed) {
+            handle_disarm(L, h);
+        }
+        handle_close(L, h);
+    }
+    timer_del(&priv->reap_timer);
+    timer_deinit(&priv->reap_timer);
+    task_destroy_all(vm);
+    while (vm->contexts) {
+        LuaContext *c = vm->contexts;
+
+        lcontext_close(L, c);
+        CHECK(vm->contexts != c);
+    }
+    vm->home = NULL;
+}

@@ -1,0 +1,100 @@
+/*
+ * vm_private.h - what the files of the VM and of its tasks share
+ *
+ * A flow is one chain of Lua calls on one C stack: a task, or the callbacks on
+ * the loop's stack.  vm->current, vm->callback and priv->inner describe the
+ * flow that is running; a task saves and restores them around every switch
+ * (task.c), so they are always true of the stack one is on.
+ */
+#ifndef VM_PRIVATE_H
+#define VM_PRIVATE_H
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "base/check.h"
+#include "qemu/atomic.h"
+#include "task.h"
+#include "vm.h"
+
+/* A group of flags that make the loop look up between two iterations. */
+enum {
+    VM_INTERRUPTED = 1, /* SIGINT came */
+    VM_UNCAUGHT = 2,    /* errors wait in the registry for their report */
+    VM_REAP = 4,        /* failed tasks may have become unreachable */
+};
+
+typedef struct WakerInbox WakerInbox;
+typedef struct LuaVMPrivate LuaVMPrivate;
+
+struct LuaVMPrivate {
+    /* Innermost running lua_State of the running flow; NULL on the loop's stack
+     * outside of callbacks.  Also read by the SIGINT handler. */
+    lua_State *volatile inner;
+    volatile sig_atomic_t attention; /* VM_* flags */
+    int64_t spin_deadline;           /* interrupt.c */
+    pthread_t thread;
+
+    int anchor_table; /* registry reference */
+    int *anchor_free; /* stack of free slots */
+    int anchor_free_count, anchor_free_size, anchor_next;
+
+    LuaTask *live;     /* every task that has not ended */
+    LuaTask *main_task;
+    LuaTask *pool;     /* ended ones, ready for reuse */
+    size_t pool_count;
+    LuaTask *retired;  /* ended ones whose thread a script has seen */
+    uint64_t live_refd;
+    uint64_t live_count;
+    uint64_t failed;   /* ended with an error that nobody received yet */
+    int64_t reap_next_ns;
+    QEMUTimer reap_timer;
+
+    WakerInbox *inbox; /* wakes from other threads; lwaker.c */
+    LuaTask *exit_caller; /* called os.exit(); its C stack is dead */
+    bool exit_close;
+    bool closed;
+    bool running;      /* vm_run_main() is on the stack */
+};
+
+/* Registry keys (their addresses). */
+extern const char vm_key_guard, vm_key_traceback, vm_key_on_error,
+    vm_key_uncaught, vm_key_failed, vm_key_cancelled;
+
+/* ---- alua.c, handle.c ------------------------------------------------------ */
+
+/* Message handler: keeps the error value, files the traceback away. */
+int alua_traceback(lua_State *L);
+/* Pushes and forgets the filed traceback (nil when there is none). */
+void alua_take_traceback(lua_State *L);
+/* The next alua_traceback() for this same value keeps the older, deeper one. */
+_Noreturn void alua_rethrow(lua_State *L);
+/* First Lua function on @L at or above @level: pushes it (false when there is
+ * none) and returns the current line (or 0). */
+int alua_caller(lua_State *L, int level);
+/* "f.lua:12" of a function pushed by alua_caller(). */
+void alua_format_origin(lua_State *L, int index, int line, char *buf,
+                        size_t size);
+void anchor_init(lua_State *L, LuaVM *vm);
+
+/* ---- vm.c, loop.c ------------------------------------------------------------ */
+
+/* Run the task that sits on @L with @nargs arguments above its function as the
+ * main task, and the loop until everything has ended. */
+int vm_run(LuaVM *vm, LuaTask *main_task);
+/* Cancel everything and run the loop for a bounded time. */
+void vm_shutdown(LuaVM *vm);
+void vm_note_uncaught(lua_State *L); /* {err, traceback, origin} on top */
+void vm_report_uncaught(LuaVM *vm);
+void vm_report_failed(LuaVM *vm); /* at the end: all that is left */
+void vm_interrupt_deliver(LuaVM *vm);
+
+static inline void vm_attend(LuaVM *vm, int flag)
+{
+    __atomic_fetch_or(&vm->priv->attention, flag, __ATOMIC_RELAXED);
+}
+
+/* Raises unless the caller is in the VM's own thread. */
+void vm_check_thread(lua_State *L, LuaVM *vm);
+
+#endif
