@@ -98,7 +98,8 @@ void *alua_check(lua_State *L, int arg, const AluaClass *cls)
     return o;
 }
 
-/* ---- tracebacks of errors that nobody caught -------------------------------- */
+/* ---- tracebacks of errors that nobody caught --------------------------------
+ */
 
 /*
  * The handler must return the very error value, so the traceback goes to the
@@ -151,7 +152,8 @@ _Noreturn void alua_rethrow(lua_State *L)
     abort();
 }
 
-/* ---- where something was created ---------------------------------------------- */
+/* ---- where something was created
+ * ---------------------------------------------- */
 
 int alua_caller(lua_State *L, int level)
 {

@@ -15,9 +15,8 @@ static int64_t seconds_to_ns(lua_State *L, int arg, lua_Number sec)
     if (isnan(sec) || sec < 0) {
         luaL_argerror(L, arg, "seconds must not be negative or NaN");
     }
-    return sec >= (lua_Number)(INT64_MAX / 1000000000LL)
-               ? INT64_MAX
-               : (int64_t)(sec * 1e9);
+    return sec >= (lua_Number)(INT64_MAX / 1000000000LL) ? INT64_MAX
+                                                         : (int64_t)(sec * 1e9);
 }
 
 int64_t alua_opt_seconds(lua_State *L, int arg)
@@ -39,7 +38,8 @@ int64_t alua_opt_timeout(lua_State *L, int arg)
     int64_t ns = -1;
     if (lua_getfield(L, arg, "timeout") != LUA_TNIL) {
         if (lua_type(L, -1) != LUA_TNUMBER) {
-            luaL_argerror(L, arg, "field 'timeout' must be a number of seconds");
+            luaL_argerror(L, arg,
+                          "field 'timeout' must be a number of seconds");
         }
         ns = seconds_to_ns(L, arg, lua_tonumber(L, -1));
     }
@@ -80,8 +80,9 @@ int64_t alua_check_size(lua_State *L, int arg)
 
     if (lua_type(L, arg) == LUA_TSTRING) {
         if (!parse_size(lua_tostring(L, arg), &size)) {
-            luaL_argerror(L, arg, "size expected: an integer, or a string "
-                                  "such as \"4k\", \"1M\", \"2G\"");
+            luaL_argerror(L, arg,
+                          "size expected: an integer, or a string "
+                          "such as \"4k\", \"1M\", \"2G\"");
         }
         return size;
     }

@@ -21,8 +21,7 @@ static LuaTask *target(LuaVM *vm)
 
 void vm_interrupt_deliver(LuaVM *vm)
 {
-    __atomic_fetch_and(&vm->priv->attention, ~VM_INTERRUPTED,
-                       __ATOMIC_RELAXED);
+    __atomic_fetch_and(&vm->priv->attention, ~VM_INTERRUPTED, __ATOMIC_RELAXED);
     if (target(vm)) {
         task_request_cancel(target(vm));
         return;

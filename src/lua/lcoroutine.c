@@ -154,7 +154,7 @@ static int co_running(lua_State *L)
     return 2;
 }
 
-static int co_yield(lua_State *L)
+static int co_yield (lua_State *L)
 {
     LuaVM *vm = lua_touserdata(L, lua_upvalueindex(1));
 
@@ -178,8 +178,7 @@ lua_State *coroutine_resumed_by(lua_State *L)
     if (fn == wrapped && lua_getupvalue(L, -1, 2)) {
         co = lua_tothread(L, -1);
         lua_pop(L, 1);
-    } else if ((fn == co_resume || fn == co_close) &&
-               lua_getlocal(L, &ar, 1)) {
+    } else if ((fn == co_resume || fn == co_close) && lua_getlocal(L, &ar, 1)) {
         co = lua_tothread(L, -1);
         lua_pop(L, 1);
     }
@@ -188,8 +187,8 @@ lua_State *coroutine_resumed_by(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"resume", co_resume}, {"wrap", co_wrap},   {"close", co_close},
-    {"running", co_running}, {"yield", co_yield}, {NULL, NULL},
+    {"resume", co_resume},   {"wrap", co_wrap},    {"close", co_close},
+    {"running", co_running}, {"yield", co_yield }, {NULL, NULL},
 };
 
 /* Into the library's own table, where there is one. */

@@ -18,10 +18,6 @@ enum { EXIT_DEADLOCK = 3 };
 #define SHUTDOWN_NS (2 * 1000000000LL)
 #define REAP_PACE 20 /* collections take at most a twentieth of the time */
 
-/* classes' file; absent in programs without contexts for scripts */
-#pragma weak lcontext_polled
-#pragma weak lcontext_wants_poll
-
 static bool nothing_can_happen(const LuaVM *vm)
 {
     return vm->active == 0 && vm->ready == 0 && vm->io_in_flight == 0;
@@ -29,17 +25,13 @@ static bool nothing_can_happen(const LuaVM *vm)
 
 static bool loop_turn(LuaVM *vm, bool blocking)
 {
-    if (lcontext_wants_poll && lcontext_wants_poll(vm)) {
-        blocking = false;
-    }
     bool progress = aio_poll(vm->home->ctx, blocking);
-    if (lcontext_polled) {
-        lcontext_polled(vm, progress);
-    }
+    lcontext_polled(vm, progress);
     return progress;
 }
 
-/* ---- errors nobody joined ---------------------------------------------------- */
+/* ---- errors nobody joined
+ * ---------------------------------------------------- */
 
 /* Only a collection tells whether a failed task's handle can still be reached.
  * Paced, so that programs in which tasks fail all the time are not slowed. */
@@ -81,7 +73,8 @@ static void attend(LuaVM *vm, bool idle)
     }
 }
 
-/* ---- deadlock --------------------------------------------------------------------- */
+/* ---- deadlock
+ * --------------------------------------------------------------------- */
 
 static int print_parked(lua_State *L)
 {
@@ -112,12 +105,13 @@ static void report_deadlock(LuaVM *vm)
     }
 }
 
-/* ---- running ------------------------------------------------------------------------ */
+/* ---- running
+ * ------------------------------------------------------------------------ */
 
 static bool is_over(const LuaVM *vm)
 {
-    return !vm->priv->main_task && vm->priv->live_refd == 0 &&
-           vm->ready == 0 && vm->active == 0 && vm->io_in_flight == 0;
+    return !vm->priv->main_task && vm->priv->live_refd == 0 && vm->ready == 0 &&
+           vm->active == 0 && vm->io_in_flight == 0;
 }
 
 int vm_run(LuaVM *vm, LuaTask *main_task)
@@ -226,7 +220,9 @@ int vm_run_main(LuaVM *vm, lua_CFunction fn, void *arg, size_t stack_size)
     return code;
 }
 
-/* ---- the end ---------------------------------------------------------------------------- */
+/* ---- the end
+ * ----------------------------------------------------------------------------
+ */
 
 void vm_request_exit(LuaVM *vm, int code)
 {
@@ -269,6 +265,7 @@ _Noreturn void vm_exit(lua_State *L, LuaVM *vm, int code, bool close)
 {
     vm_request_exit(vm, code);
     vm->priv->exit_close = close;
+    vm->priv->process_exit = true;
     vm->exit_close = close;
     if (vm->current && !vm->callback) {
         vm->priv->exit_caller = vm->current;
@@ -276,9 +273,11 @@ _Noreturn void vm_exit(lua_State *L, LuaVM *vm, int code, bool close)
     }
     /* On the loop's stack: there is no way back to it, so end here. */
     vm_shutdown(vm);
+    vm_report_failed(vm);
     if (vm->terminate) {
         vm->terminate(vm);
     }
+    vm_close(vm);
     if (close) {
         lua_close(vm->main);
     }

@@ -16,7 +16,7 @@
 typedef struct RequireLock {
     AluaObject object;
     LuaTask *owner;
-    const char *name;  /* lives as long as the loading call */
+    const char *name; /* lives as long as the loading call */
     WaitQueue waiters;
     struct RequireLock *next;
     bool held;
@@ -113,8 +113,10 @@ static void wait_for_others(lua_State *L, LuaVM *vm, const char *name)
         Waiter w;
 
         if (is_circular(*list, lock, t)) {
-            luaL_error(L, "circular require: module '%s' is being loaded by "
-                          "a task that waits for this one", name);
+            luaL_error(L,
+                       "circular require: module '%s' is being loaded by "
+                       "a task that waits for this one",
+                       name);
         }
         if (waitq_wait(&lock->waiters, &w, t, -1) == PARK_CANCELLED) {
             task_throw_cancel(L, t);

@@ -21,9 +21,10 @@ static void push_handle(lua_State *L, LuaTask *t)
     alua_pushanchored(L, &t->handle->object);
 }
 
-/* ---- results ----------------------------------------------------------------- */
+/* ---- results
+ * ----------------------------------------------------------------- */
 
-static void receive(TaskHandle *h)
+void task_receive(TaskHandle *h)
 {
     h->received = true;
     if (h->counted) {
@@ -92,7 +93,7 @@ static int join(lua_State *L)
     if (h->state == TASK_DONE) {
         return push_results(L, 1, h);
     }
-    receive(h);
+    task_receive(h);
     lua_getiuservalue(L, 1, UV_RESULT);
     return lua_error(L);
 }
@@ -109,13 +110,14 @@ static int pjoin(lua_State *L)
         lua_pushboolean(L, 1);
         return 1 + push_results(L, 1, h);
     }
-    receive(h);
+    task_receive(h);
     lua_pushboolean(L, 0);
     lua_getiuservalue(L, 1, UV_RESULT);
     return 2;
 }
 
-/* ---- other methods ------------------------------------------------------------- */
+/* ---- other methods
+ * ------------------------------------------------------------- */
 
 static int cancel(lua_State *L)
 {
@@ -148,8 +150,8 @@ static int status(lua_State *L)
 {
     TaskHandle *h = check(L, 1);
 
-    lua_pushstring(L, task_state_name(h->task ? task_state(h->task)
-                                              : (int)h->state));
+    lua_pushstring(
+        L, task_state_name(h->task ? task_state(h->task) : (int)h->state));
     return 1;
 }
 
@@ -217,10 +219,9 @@ static int set_unrefd(lua_State *L, bool unrefd)
 
         t->unrefd = unrefd;
         vm->priv->live_refd += unrefd ? -1 : 1;
-        if (unrefd && t->counted) {
-            t->counted = false;
-            vm->active--;
-        }
+        vm->active -= t->counted;
+        t->counted = t->countable && !unrefd;
+        vm->active += t->counted;
     }
     lua_settop(L, 1);
     return 1;
@@ -241,7 +242,7 @@ static int waker(lua_State *L)
     return waker_push(L, check(L, 1));
 }
 
-static int tostring(lua_State *L)
+static int task_tostring(lua_State *L)
 {
     TaskHandle *h = check(L, 1);
     const char *state =
@@ -264,7 +265,7 @@ static int failed_gc(lua_State *L)
     if (h->received) {
         return 0;
     }
-    receive(h);
+    task_receive(h);
     push_info(L, 1);
     lua_createtable(L, 3, 0);
     lua_getiuservalue(L, 1, UV_RESULT);
@@ -277,7 +278,8 @@ static int failed_gc(lua_State *L)
     return 0;
 }
 
-/* ---- functions of aio ------------------------------------------------------------ */
+/* ---- functions of aio
+ * ------------------------------------------------------------ */
 
 static void check_callable(lua_State *L, int arg)
 {
@@ -321,7 +323,7 @@ static int aio_sleep(lua_State *L)
 }
 
 /* aio.yield(): let everything else that is ready run first */
-static int yield(lua_State *L)
+static int aio_yield(lua_State *L)
 {
     LuaTask *t = task_check_can_park(L);
 
@@ -356,6 +358,7 @@ static int every_body(lua_State *L)
             next = ns > 0 ? next + (now - next + ns - 1) / ns * ns : now;
         }
     }
+    return 0;
 }
 
 static int spawn_body(lua_State *L, lua_CFunction body)
@@ -421,14 +424,14 @@ static int is_cancelled(lua_State *L)
 }
 
 static const luaL_Reg task_methods[] = {
-    {"join", join},     {"pjoin", pjoin},   {"cancel", cancel},
-    {"status", status}, {"name", name},     {"traceback", traceback},
-    {"ref", ref},       {"unref", unref},   {"waker", waker},
+    {"join", join},     {"pjoin", pjoin}, {"cancel", cancel},
+    {"status", status}, {"name", name},   {"traceback", traceback},
+    {"ref", ref},       {"unref", unref}, {"waker", waker},
     {NULL, NULL},
 };
 
 static const luaL_Reg task_metamethods[] = {
-    {"__tostring", tostring},
+    {"__tostring", task_tostring},
     {NULL, NULL},
 };
 
@@ -439,9 +442,10 @@ const AluaClass task_class = {
 };
 
 static const luaL_Reg functions[] = {
-    {"spawn", spawn}, {"sleep", aio_sleep}, {"yield", yield},
-    {"after", after}, {"every", every},     {"self", self},
-    {"tasks", tasks}, {"is_cancelled", is_cancelled},
+    {"spawn", spawn},     {"sleep", aio_sleep},
+    {"yield", aio_yield}, {"after", after},
+    {"every", every},     {"self", self},
+    {"tasks", tasks},     {"is_cancelled", is_cancelled},
     {NULL, NULL},
 };
 

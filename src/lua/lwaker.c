@@ -7,8 +7,8 @@
  * bottom half empties at home; the inbox itself is reference-counted too, and
  * its lock is what makes closing the VM meanwhile safe.
  *
- * A wake that comes while the task is not inside aio.park() is remembered, once,
- * and never ends another wait.
+ * A wake that comes while the task is not inside aio.park() is remembered,
+ * once, and never ends another wait.
  */
 #include <stdlib.h>
 
@@ -16,8 +16,8 @@
 #include "task_private.h"
 
 struct LuaWaker {
-    int refs;       /* atomic */
-    LuaTask *task;  /* home: NULL once ended */
+    int refs;      /* atomic */
+    LuaTask *task; /* home: NULL once ended */
     WakerInbox *inbox;
     bool queued;    /* inbox->lock */
     LuaWaker *next; /* inbox->lock */
@@ -27,8 +27,8 @@ struct WakerInbox {
     pthread_mutex_t lock;
     int refs; /* atomic: the VM and each waker */
     pthread_t home;
-    QEMUBH *bh;           /* lock: NULL once the VM is closed */
-    LuaWaker *head;       /* lock: FIFO of fired wakers */
+    QEMUBH *bh;     /* lock: NULL once the VM is closed */
+    LuaWaker *head; /* lock: FIFO of fired wakers */
     LuaWaker **tail;
 };
 
@@ -171,7 +171,8 @@ static LuaWaker *waker_of(LuaVM *vm, LuaTask *t)
     return waker_ref(w);
 }
 
-/* ---- class ---------------------------------------------------------------------- */
+/* ---- class
+ * ---------------------------------------------------------------------- */
 
 static const AluaClass waker_class;
 
@@ -242,7 +243,8 @@ static int park(lua_State *L)
     return 1;
 }
 
-/* ---- await ------------------------------------------------------------------------- */
+/* ---- await
+ * ------------------------------------------------------------------------- */
 
 typedef struct Await {
     AluaObject object;

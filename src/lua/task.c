@@ -13,7 +13,8 @@
 
 #include "task_private.h"
 
-/* ---- cancel requests --------------------------------------------------------- */
+/* ---- cancel requests
+ * --------------------------------------------------------- */
 
 /* The scope whose request may be delivered now: the outermost one that no
  * shield hides. */
@@ -97,6 +98,11 @@ void scope_pop(Scope *s)
     if (t->throwing == s) {
         t->throwing = NULL;
     }
+    if (s->timer) {
+        timer_del(s->timer);
+        s->timer = NULL;
+        t->vm->active--;
+    }
 }
 
 _Noreturn void task_throw_cancel(lua_State *L, LuaTask *t)
@@ -122,7 +128,8 @@ _Noreturn void task_throw_pending(lua_State *L, LuaTask *t)
     task_throw_cancel(L, t);
 }
 
-/* ---- park and wake ------------------------------------------------------------ */
+/* ---- park and wake
+ * ------------------------------------------------------------ */
 
 int64_t task_deadline(int64_t timeout_ns)
 {
@@ -150,7 +157,7 @@ void task_wake(LuaTask *t)
     }
 }
 
-static void task_late(void *opaque)
+void task_late(void *opaque)
 {
     LuaTask *t = opaque;
 
@@ -187,7 +194,8 @@ static ParkResult park(LuaTask *t, ParkKind kind, int64_t deadline_ns)
     }
     bool timed = deadline_ns >= 0 && deadline_ns != INT64_MAX;
 
-    t->counted = (kind == PARK_ON_WORLD || timed) && !t->unrefd;
+    t->countable = kind == PARK_ON_WORLD || timed;
+    t->counted = t->countable && !t->unrefd;
     vm->active += t->counted;
     if (timed) {
         timer_mod_ns(&t->timer, deadline_ns);
@@ -197,7 +205,7 @@ static ParkResult park(LuaTask *t, ParkKind kind, int64_t deadline_ns)
         timer_del(&t->timer);
     }
     vm->active -= t->counted;
-    t->counted = false;
+    t->counted = t->countable = false;
     if (t->reason == PARK_CANCELLED) {
         Scope *s = pending_scope(t);
 
@@ -239,8 +247,10 @@ static void refuse_park(lua_State *L, LuaVM *vm)
         char what[160];
 
         handle_describe(vm->callback, what, sizeof(what));
-        luaL_error(L, "cannot park in a callback (%s): start a task with "
-                      "aio.spawn()", what);
+        luaL_error(L,
+                   "cannot park in a callback (%s): start a task with "
+                   "aio.spawn()",
+                   what);
     }
     if (!vm->current) {
         luaL_error(L, "cannot park outside of a task: use aio.run() or "

@@ -33,15 +33,20 @@ typedef enum TaskState {
  * task's own (root) at the bottom.  A request is delivered once, at a park; the
  * outermost request is delivered first, but a shield hides all those below it.
  */
-typedef enum ScopeKind { SCOPE_ROOT, SCOPE_TIMEOUT, SCOPE_GROUP, SCOPE_SHIELD }
-    ScopeKind;
+typedef enum ScopeKind {
+    SCOPE_ROOT,
+    SCOPE_TIMEOUT,
+    SCOPE_GROUP,
+    SCOPE_SHIELD
+} ScopeKind;
 
 typedef struct Scope {
     AluaObject object; /* class aio.scope; unused in the root */
     ScopeKind kind;
-    bool fired;     /* asked to cancel and not yet delivered */
+    bool fired; /* asked to cancel and not yet delivered */
     bool open;
-    bool threw;     /* its cancellation was raised */
+    bool threw;       /* its cancellation was raised */
+    QEMUTimer *timer; /* armed (and counted in vm->active), or NULL */
     LuaTask *task;
     struct Scope *outer;
 } Scope;
@@ -77,18 +82,19 @@ struct LuaTask {
     bool deaf;      /* parked uncancellably */
     bool queued;    /* on the ready queue */
     bool counted;   /* its park counts in vm->active */
+    bool countable; /* ... would, if it were ref'd */
     bool started;
     bool is_main;
     bool unrefd;
-    bool seen;      /* a script may hold the thread */
-    bool token;     /* aio.park(): a wake came early */
-    bool in_park;   /* inside aio.park() */
-    bool leaving;   /* called os.exit: never run again */
+    bool seen;    /* a script may hold the thread */
+    bool token;   /* aio.park(): a wake came early */
+    bool in_park; /* inside aio.park() */
+    bool leaving; /* called os.exit: never run again */
     int nargs;
-    int nresults;   /* of main_run: results left above base */
-    int status;     /* lua_pcall's, for main tasks run by vm_run() */
-    int base;       /* of main tasks: index of the message handler, or 0 */
-    int line;       /* where it was spawned */
+    int nresults; /* of main_run: results left above base */
+    int status;   /* lua_pcall's, for main tasks run by vm_run() */
+    int base;     /* of main tasks: index of the message handler, or 0 */
+    int line;     /* where it was spawned */
 
     Scope root;
     Scope *scope;    /* innermost */
@@ -125,6 +131,10 @@ void task_unreport(LuaTask *t);
 bool task_has_pending(LuaTask *t);
 /* Raises it. */
 _Noreturn void task_throw_pending(lua_State *L, LuaTask *t);
+/* The timer of a task: its park is over. */
+void task_late(void *opaque);
+/* Its error counts as received. */
+void task_receive(TaskHandle *h);
 void task_yield(lua_State *L, LuaTask *t);
 /* Leaves this stack for good (os.exit). */
 _Noreturn void task_abandon(LuaTask *t);
@@ -142,6 +152,7 @@ void task_push_traceback(lua_State *L, LuaTask *t);
 /* Is @co the innermost function of lcoroutine.c on its level 0?  Pushes the
  * thread it is running, or returns NULL. */
 lua_State *coroutine_resumed_by(lua_State *L);
+void lgroup_open(lua_State *L);
 void coroutine_install(lua_State *L, LuaVM *vm);
 void require_install(lua_State *L, LuaVM *vm);
 
@@ -150,7 +161,8 @@ void group_child_ended(LuaGroup *g, LuaTask *t, TaskHandle *h);
 void waker_task_ended(LuaWaker *w);
 void waker_close_inbox(LuaVM *vm);
 
-/* ---- switching flows ------------------------------------------------------- */
+/* ---- switching flows -------------------------------------------------------
+ */
 
 static inline void task_flow_enter(LuaTask *t)
 {

@@ -16,7 +16,8 @@
 
 #include "task_private.h"
 
-/* ---- the end of a task ---------------------------------------------------------- */
+/* ---- the end of a task
+ * ---------------------------------------------------------- */
 
 static void list_add(LuaTask *t)
 {
@@ -198,7 +199,8 @@ static void coroutine_fn task_entry(void *opaque)
     task_recycle(t);
 }
 
-/* ---- making tasks ---------------------------------------------------------------- */
+/* ---- making tasks
+ * ---------------------------------------------------------------- */
 
 static void task_reset(LuaTask *t, TaskHandle *h)
 {
@@ -290,7 +292,8 @@ LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs)
     return t;
 }
 
-/* ---- the main task ------------------------------------------------------------------ */
+/* ---- the main task
+ * ------------------------------------------------------------------ */
 
 static void coroutine_fn main_entry(void *opaque)
 {
@@ -331,7 +334,8 @@ LuaTask *task_new_main(lua_State *L, LuaVM *vm, lua_State *on,
     return t;
 }
 
-/* ---- leaving for good ---------------------------------------------------------------- */
+/* ---- leaving for good
+ * ---------------------------------------------------------------- */
 
 _Noreturn void task_abandon(LuaTask *t)
 {
@@ -371,12 +375,19 @@ bool task_unwind_abandoned(LuaTask *t)
     return true;
 }
 
-/* ---- giving memory back -------------------------------------------------------------- */
+/* ---- giving memory back
+ * -------------------------------------------------------------- */
 
 enum { POOL_MAX = 1024 }; /* ended tasks kept, with their Lua threads */
 
 static void task_free(LuaTask *t)
 {
+    while (t->scope && t->scope != &t->root) {
+        scope_pop(t->scope);
+    }
+    if (t->waker) {
+        waker_task_ended(t->waker);
+    }
     timer_del(&t->timer);
     timer_deinit(&t->timer);
     free(t);
@@ -430,6 +441,10 @@ void task_destroy_all(LuaVM *vm)
             task_free(t);
         }
     }
+    if (priv->exit_caller) { /* abandoned and not unwound: on no list */
+        task_free(priv->exit_caller);
+    }
+    priv->exit_caller = priv->main_task = NULL;
     priv->pool = priv->retired = priv->live = NULL;
     priv->pool_count = 0;
 }

@@ -39,29 +39,31 @@ struct LuaVMPrivate {
     int *anchor_free; /* stack of free slots */
     int anchor_free_count, anchor_free_size, anchor_next;
 
-    LuaTask *live;     /* every task that has not ended */
+    LuaTask *live; /* every task that has not ended */
     LuaTask *main_task;
-    LuaTask *pool;     /* ended ones, ready for reuse */
+    LuaTask *pool; /* ended ones, ready for reuse */
     size_t pool_count;
-    LuaTask *retired;  /* ended ones whose thread a script has seen */
+    LuaTask *retired; /* ended ones whose thread a script has seen */
     uint64_t live_refd;
     uint64_t live_count;
-    uint64_t failed;   /* ended with an error that nobody received yet */
+    uint64_t failed; /* ended with an error that nobody received yet */
     int64_t reap_next_ns;
     QEMUTimer reap_timer;
 
-    WakerInbox *inbox; /* wakes from other threads; lwaker.c */
+    WakerInbox *inbox;    /* wakes from other threads; lwaker.c */
     LuaTask *exit_caller; /* called os.exit(); its C stack is dead */
     bool exit_close;
+    bool process_exit; /* vm_exit() was called */
     bool closed;
-    bool running;      /* vm_run_main() is on the stack */
+    bool running; /* vm_run_main() is on the stack */
 };
 
 /* Registry keys (their addresses). */
 extern const char vm_key_guard, vm_key_traceback, vm_key_on_error,
     vm_key_uncaught, vm_key_failed, vm_key_cancelled;
 
-/* ---- alua.c, handle.c ------------------------------------------------------ */
+/* ---- alua.c, handle.c ------------------------------------------------------
+ */
 
 /* Message handler: keeps the error value, files the traceback away. */
 int alua_traceback(lua_State *L);
@@ -77,7 +79,8 @@ void alua_format_origin(lua_State *L, int index, int line, char *buf,
                         size_t size);
 void anchor_init(lua_State *L, LuaVM *vm);
 
-/* ---- vm.c, loop.c ------------------------------------------------------------ */
+/* ---- vm.c, loop.c
+ * ------------------------------------------------------------ */
 
 /* Run the task that sits on @L with @nargs arguments above its function as the
  * main task, and the loop until everything has ended. */

@@ -2,13 +2,11 @@
  * osexit.c - os.exit() that leaves through the loop
  *
  * Before aio is loaded there is nothing to unwind, and os.exit() is stock
- * lua's.  After, it asks the loop to end and parks for good: main() closes
+ * lua's.  After, vm_exit() leaves the calling task for good: main() closes
  * tasks, handles and contexts from the thread's own stack, then exits with the
- * status.  Called where parking is refused (a callback, a finalizer), it raises
- * instead; the request stands, whoever catches the error.
+ * status.  From a callback the same happens in place.
  */
 #include "host/host.h"
-#include "task.h"
 #include "vm.h"
 
 #include <stdlib.h>
@@ -36,12 +34,7 @@ static int os_exit(lua_State *L)
     }
     host->exited = true;
     host->keep_state = !close;
-    vm_request_exit(host->vm, status);
-    LuaTask *task = task_check_can_park(L);
-    for (;;) { /* the loop does not come back to a task once it is exiting */
-        task_park_uncancellable(task, PARK_ON_WORLD);
-    }
-    return 0;
+    vm_exit(L, host->vm, status, close);
 }
 
 void osexit_install(Host *host, lua_State *L)

@@ -1,0 +1,101 @@
+/*
+ * lrun.c - aio.run, exit, stop, on_error
+ *
+ * Under the host the loop is running already and aio.run(fn) is a call.  Under
+ * stock Lua it runs the loop on the caller's C stack and fn as the main task on
+ * another one, both on the caller's lua_State: the caller is suspended inside
+ * aio.run() for exactly that time.
+ */
+#include <stdlib.h>
+
+#include "open.h"
+#include "task_private.h"
+
+enum { MAIN_STACK_SIZE = 8 << 20 };
+
+/* Ends the process when the main task did not come back. */
+static void end_run(lua_State *L, LuaVM *vm, LuaTask *t, int code)
+{
+    if (vm->priv->main_task || vm->priv->process_exit) {
+        vm_close(vm);
+        exit(code);
+    }
+    vm->exiting = false;
+    vm->exit_code = 0;
+    int status = t->status;
+    task_free_main(t);
+    if (status != LUA_OK) {
+        lua_error(L);
+    }
+    if (code == 3) {
+        luaL_error(L, "aio.run: deadlock");
+    }
+    if (code != 0) {
+        luaL_error(L, "aio.run: an error that nobody received");
+    }
+}
+
+/* aio.run(fn, ...) -> results of fn, once everything has ended */
+static int run(lua_State *L)
+{
+    LuaVM *vm = alua_vm(L);
+
+    luaL_checkany(L, 1);
+    vm_check_thread(L, vm);
+    if (vm->current && !vm->callback) {
+        lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+        return lua_gettop(L);
+    }
+    if (vm->callback || vm->priv->running) {
+        return luaL_error(L, "aio.run() cannot be called in a callback");
+    }
+    if (!vm->home) {
+        return luaL_error(L, "aio.run: the VM is closed");
+    }
+    LuaTask *t = task_new_main(L, vm, L, MAIN_STACK_SIZE);
+    lua_pushcfunction(L, alua_traceback);
+    lua_insert(L, 1);
+    t->base = 1;
+    t->nargs = lua_gettop(L) - 2;
+    int code = vm_run(vm, t);
+    end_run(L, vm, t, code);
+    return lua_gettop(L) - 1;
+}
+
+/* aio.exit([code]): end the program from anywhere; does not return */
+static int aio_exit(lua_State *L)
+{
+    int code = (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
+
+    vm_exit(L, alua_vm(L), code, true);
+}
+
+/* aio.stop(): cancel everything and let the program end with status 0 */
+static int stop(lua_State *L)
+{
+    vm_request_exit(alua_vm(L), EXIT_SUCCESS);
+    return 0;
+}
+
+/* aio.on_error(fn(err, traceback, origin) | nil) -> the previous one */
+static int on_error(lua_State *L)
+{
+    if (!lua_isnoneornil(L, 1)) {
+        luaL_checktype(L, 1, LUA_TFUNCTION);
+    }
+    lua_settop(L, 1);
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_on_error);
+    lua_insert(L, 1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_on_error);
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"run", run},           {"exit", aio_exit}, {"stop", stop},
+    {"on_error", on_error}, {NULL, NULL},
+};
+
+void lrun_open(lua_State *L)
+{
+    alua_setfuncs(L, functions);
+}
