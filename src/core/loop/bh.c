@@ -328,7 +328,7 @@ void bh_destroy(AioContext *ctx)
 
     queue_begin(ctx);
     queue_end(ctx);
-    while ((bh = ctx->bh_queue.head)) {
+    while (ctx->bh_queue.head) {
         unsigned flags;
 
         bh = queue_pop(ctx, &flags);
