@@ -108,12 +108,5 @@ void help_version(void)
     }
     print_probed("fd monitors", aio_fdmon_names(), aio_fdmon_probe);
     print_probed("engines", aio_engine_names(), aio_engine_probe);
-    printf("libraries: %s", LUA_RELEASE);
-#ifdef AIOCTL_LIBURING_VERSION
-    printf(", liburing %s", AIOCTL_LIBURING_VERSION);
-#endif
-#ifdef AIOCTL_LIBAIO
-    printf(", libaio");
-#endif
-    printf("\n");
+    printf("libraries: %s%s\n", LUA_RELEASE, HOST_LIBRARIES);
 }
