@@ -22,7 +22,7 @@ static int exit_status(lua_State *L)
 /* os.exit([code [, close]]) */
 static int os_exit(lua_State *L)
 {
-    Host *host = lua_touserdata(L, lua_upvalueindex(1));
+    Host *host = lua_touserdata(L, lua_upvalueindex(2));
     int status = exit_status(L);
     bool close = lua_toboolean(L, 2);
 
@@ -40,8 +40,9 @@ static int os_exit(lua_State *L)
 void osexit_install(Host *host, lua_State *L)
 {
     lua_getglobal(L, "os");
+    lua_pushlightuserdata(L, host->vm); /* what alua_vm() looks for */
     lua_pushlightuserdata(L, host);
-    lua_pushcclosure(L, os_exit, 1);
+    lua_pushcclosure(L, os_exit, 2);
     lua_setfield(L, -2, "exit");
     lua_pop(L, 1);
 }

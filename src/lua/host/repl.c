@@ -98,7 +98,8 @@ static bool next_line(Host *host, lua_State *L, bool first)
 {
     const char *global = first ? "_PROMPT" : "_PROMPT2";
 
-    lua_pushcfunction(L, read_line);
+    lua_pushlightuserdata(L, host->vm); /* what alua_vm() looks for */
+    lua_pushcclosure(L, read_line, 1);
     if (lua_getglobal(L, global) == LUA_TNIL) {
         lua_pushstring(L, first ? "> " : ">> ");
     } else {
