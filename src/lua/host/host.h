@@ -57,8 +57,7 @@ typedef struct Host {
     HostOptions options;
     LuaVM *vm;
     bool aio_loaded; /* some script has loaded aio.core */
-    bool exited;     /* os.exit() was called after that */
-    bool keep_state; /* ... without asking to close the Lua state */
+    bool failed;     /* the main chunk ended with an error */
 } Host;
 
 /* One long option.  @apply returns false after printing what is wrong. */

@@ -33,8 +33,15 @@ static int preload_core(lua_State *L)
     return luaopen_aio_core(L);
 }
 
-static void open_libraries(Host *host, lua_State *L)
+/*
+ * The world of the script.  Runs before vm_open(), which wraps functions of the
+ * libraries.
+ */
+static int open_libraries(lua_State *L)
 {
+    Host *host = lua_touserdata(L, 1);
+
+    luaL_checkversion(L);
     if (host->options.no_env) {
         lua_pushboolean(L, 1);
         lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
@@ -44,11 +51,11 @@ static void open_libraries(Host *host, lua_State *L)
     lua_pushlightuserdata(L, host);
     lua_pushcclosure(L, preload_core, 1);
     lua_setfield(L, -2, "aio.core");
-    lua_pop(L, 1);
-    osexit_install(host, L);
     search_install(L, !host->options.no_env);
+    osexit_install(host, L);
     chunk_create_arg(host, L);
     lua_gc(L, LUA_GCGEN, 0, 0);
+    return 0;
 }
 
 /* Without a script: -i, or what standard input is asks for. */
@@ -73,7 +80,6 @@ static bool run_everything(Host *host, lua_State *L)
     if (options->print_version) {
         help_lua_version();
     }
-    open_libraries(host, L);
     if (!options->no_env && !chunk_run_init(host, L)) {
         return false;
     }
@@ -93,12 +99,11 @@ static int host_main(lua_State *L)
 {
     Host *host = lua_touserdata(L, 1);
 
-    lua_settop(L, 0);
-    luaL_checkversion(L);
     bool ok = run_everything(host, L);
     if (ok) {
         signals_forgive(); /* the script chose to go on, and did */
     } else {
+        host->failed = true;
         vm_request_exit(host->vm, EXIT_FAILURE);
     }
     lua_pushinteger(L, ok ? EXIT_SUCCESS : EXIT_FAILURE);
@@ -106,6 +111,17 @@ static int host_main(lua_State *L)
 }
 
 /* ---- the process -------------------------------------------------------- */
+
+static bool prepare(Host *host, lua_State *L)
+{
+    lua_pushcfunction(L, open_libraries);
+    lua_pushlightuserdata(L, host);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+        report_error(host, L);
+        return false;
+    }
+    return true;
+}
 
 static bool open_vm(Host *host, lua_State *L)
 {
@@ -136,7 +152,7 @@ static bool start(Host *host, lua_State *L)
 {
     int64_t timeout = host->options.timeout_ns;
 
-    if (!open_vm(host, L)) {
+    if (!prepare(host, L) || !open_vm(host, L)) {
         return false;
     }
     dump_install(host->vm);
@@ -155,8 +171,10 @@ static int finish(Host *host, lua_State *L, int status)
         dump_stats(host->vm);
     }
     dump_uninstall();
+    bool exited = host->vm->exiting && !host->failed;
+    bool close = !exited || host->vm->exit_close;
     vm_close(host->vm);
-    if (!host->keep_state) {
+    if (close) {
         lua_close(L);
     }
     if (signals_timed_out()) {
@@ -164,7 +182,7 @@ static int finish(Host *host, lua_State *L, int status)
                        (double)host->options.timeout_ns / 1e9);
         return HOST_EXIT_TIMEOUT;
     }
-    if (signals_deadly() && !host->exited) {
+    if (signals_deadly() && !exited) {
         fflush(NULL);
         signals_die(signals_deadly());
     }

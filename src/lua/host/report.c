@@ -9,11 +9,30 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+/* What raises this value is INT, TERM or --timeout. */
+static const char *interruption(lua_State *L)
+{
+    bool cancelled = luaL_getmetafield(L, 1, "__name") == LUA_TSTRING &&
+                     strcmp(lua_tostring(L, -1), "aio.cancelled") == 0;
+
+    if (!cancelled) {
+        return NULL;
+    }
+    if (signals_timed_out()) {
+        return "interrupted by --timeout";
+    }
+    return signals_deadly() ? "interrupted!" : NULL;
+}
 
 int report_handler(lua_State *L)
 {
     const char *message = lua_tostring(L, 1);
 
+    if (message == NULL) {
+        message = interruption(L);
+    }
     if (message == NULL) {
         if (luaL_callmeta(L, 1, "__tostring") &&
             lua_type(L, -1) == LUA_TSTRING) {
