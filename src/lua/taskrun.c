@@ -68,6 +68,7 @@ static int store_failure(lua_State *L)
 
     lua_setiuservalue(L, 1, UV_RESULT);
     if (lua_getiuservalue(L, 1, UV_INFO) != LUA_TTABLE) {
+        lua_settop(L, 1);
         lua_createtable(L, 3, 0);
         lua_pushvalue(L, -1);
         lua_setiuservalue(L, 1, UV_INFO);
