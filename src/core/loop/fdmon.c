@@ -165,6 +165,13 @@ static bool prepare(AioContext *ctx, const FDMonBackend *backend, Error **errp)
            backend->setup(ctx, errp);
 }
 
+static void set_fallback(AioContext *ctx, Error *why)
+{
+    free(ctx->fdmon_fallback);
+    ctx->fdmon_fallback = why ? check_strdup(error_get_pretty(why)) : NULL;
+    error_free(why);
+}
+
 /* The best that can be had, @wanted (NULL: any) before all others; the reason
  * why it is not the first choice goes to ctx->fdmon_fallback. */
 static const FDMonBackend *choose(AioContext *ctx, const FDMonBackend *wanted)
@@ -172,21 +179,19 @@ static const FDMonBackend *choose(AioContext *ctx, const FDMonBackend *wanted)
     const FDMonBackend *first = wanted ? wanted : fdmon_backends[0];
     Error *why = NULL;
 
-    free(ctx->fdmon_fallback);
-    ctx->fdmon_fallback = NULL;
     if (prepare(ctx, first, &why)) {
+        set_fallback(ctx, NULL);
         return first;
     }
-    ctx->fdmon_fallback = check_strdup(error_get_pretty(why));
-    error_free(why);
+    set_fallback(ctx, why);
     for (size_t i = 0; i < ARRAY_SIZE(fdmon_backends); i++) {
         if (fdmon_backends[i] != first &&
             prepare(ctx, fdmon_backends[i], NULL)) {
             return fdmon_backends[i];
         }
     }
-    CHECKF(false, "monitor %s failed to set up", FDMON_LAST->name);
-    return NULL;
+    check_failedf(__FILE__, __LINE__, "fdmon_backends",
+                  "monitor %s failed to set up", FDMON_LAST->name);
 }
 
 void fdmon_ensure(AioContext *ctx)
@@ -241,12 +246,16 @@ bool aio_context_set_fdmon(AioContext *ctx, const char *name, Error **errp)
             return false;
         }
     }
-    if (strict && wanted && !prepare(ctx, wanted, errp)) {
+    context_adopt(ctx); /* a ring belongs to the thread that made it */
+    if (!strict || !wanted) {
+        adopt(ctx, choose(ctx, wanted));
+    } else if (prepare(ctx, wanted, errp)) {
+        set_fallback(ctx, NULL);
+        adopt(ctx, wanted);
+    } else {
         return false;
     }
-    context_adopt(ctx); /* a ring belongs to the thread that made it */
     ctx->fdmon_wanted = wanted;
-    adopt(ctx, choose(ctx, wanted));
     return true;
 }
 
