@@ -19,11 +19,11 @@
 #include "task.h"
 #include "vm.h"
 
-#define UV_PARENT 1 /* a slice's root, a pooled buffer's pool */
+#define UV_PARENT 1           /* a slice's root, a pooled buffer's pool */
 #define MAP_FROM (128 * 1024) /* from here on by mmap: zeroed as touched */
 #define GC_KIB_MAX 1024       /* what one allocation may charge, in KiB */
 
-/* ---- slabs -------------------------------------------------------------- */
+/* ---- slabs ------------------------------------------------------------ */
 
 static bool slab_allocate(BufSlab *slab, size_t align)
 {
@@ -93,7 +93,7 @@ void slab_unref(BufSlab *slab)
     free(slab);
 }
 
-/* ---- checks ------------------------------------------------------------- */
+/* ---- checks ----------------------------------------------------------- */
 
 static bool buf_is_open(const LuaBuf *b)
 {
@@ -103,8 +103,9 @@ static bool buf_is_open(const LuaBuf *b)
 static LuaBuf *buf_check_open(lua_State *L, int arg, LuaBuf *b)
 {
     if (!buf_is_open(b)) {
-        luaL_argerror(L, arg, b == b->root ? "the buffer is closed"
-                                           : "the slice's buffer is closed");
+        luaL_argerror(L, arg,
+                      b == b->root ? "the buffer is closed"
+                                   : "the slice's buffer is closed");
     }
     return b;
 }
@@ -132,7 +133,7 @@ uint8_t *buf_range(lua_State *L, const LuaBuf *b, int64_t off, int64_t len)
     return b->base + off;
 }
 
-/* ---- options ------------------------------------------------------------ */
+/* ---- options ---------------------------------------------------------- */
 
 int64_t opt_size_field(lua_State *L, int arg, const char *key, int64_t fallback)
 {
@@ -173,7 +174,7 @@ size_t opt_check_align(lua_State *L, int64_t align)
     return (size_t)align;
 }
 
-/* ---- making ------------------------------------------------------------- */
+/* ---- making ----------------------------------------------------------- */
 
 LuaBuf *buf_push_closed(lua_State *L)
 {
@@ -221,8 +222,8 @@ static int buf_new(lua_State *L)
     static const char *const known[] = {"size", "align", "register", NULL};
 
     if (!lua_istable(L, 1)) {
-        int64_t size = lua_isinteger(L, 1) ? lua_tointeger(L, 1)
-                                           : alua_check_size(L, 1);
+        int64_t size =
+            lua_isinteger(L, 1) ? lua_tointeger(L, 1) : alua_check_size(L, 1);
         buf_push_new(L, check_buf_size(L, size), BUF_ALIGN_DEFAULT);
         return 1;
     }
@@ -231,8 +232,8 @@ static int buf_new(lua_State *L)
     if (size < 0) {
         return luaL_error(L, "aio.buf: option 'size' is required");
     }
-    size_t align = opt_check_align(
-        L, opt_size_field(L, 1, "align", BUF_ALIGN_DEFAULT));
+    size_t align =
+        opt_check_align(L, opt_size_field(L, 1, "align", BUF_ALIGN_DEFAULT));
     bool registered = opt_boolean_field(L, 1, "register", false);
     LuaBuf *b = buf_push_new(L, (size_t)size, align);
     if (registered && size > 0) {
@@ -273,7 +274,7 @@ static int buf_clone(lua_State *L)
     return 1;
 }
 
-/* ---- closing ------------------------------------------------------------ */
+/* ---- closing ---------------------------------------------------------- */
 
 static void check_idle(lua_State *L, const LuaBuf *b, const char *verb)
 {
@@ -359,7 +360,7 @@ static int buf_move(lua_State *L)
     return 1;
 }
 
-/* ---- properties --------------------------------------------------------- */
+/* ---- properties ------------------------------------------------------- */
 
 static int buf_len(lua_State *L)
 {
@@ -397,7 +398,7 @@ static int buf_describe(lua_State *L)
     return 1;
 }
 
-/* ---- tables ------------------------------------------------------------- */
+/* ---- tables ----------------------------------------------------------- */
 
 static const luaL_Reg buf_methods[] = {
     {"slice", buf_slice},
@@ -410,11 +411,8 @@ static const luaL_Reg buf_methods[] = {
 };
 
 static const luaL_Reg buf_metamethods[] = {
-    {"__len", buf_len},
-    {"__close", buf_close},
-    {"__gc", buf_gc},
-    {"__tostring", buf_describe},
-    {NULL, NULL},
+    {"__len", buf_len},           {"__close", buf_close}, {"__gc", buf_gc},
+    {"__tostring", buf_describe}, {NULL, NULL},
 };
 
 const AluaClass buf_class = {

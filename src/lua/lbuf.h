@@ -33,7 +33,7 @@ typedef struct BufSlab {
 typedef struct LuaBuf LuaBuf;
 struct LuaBuf {
     AluaObject object;
-    uint8_t *base;       /* NULL: closed */
+    uint8_t *base; /* NULL: closed */
     size_t size;
     LuaBuf *root;        /* itself, for a root */
     BufSlab *slab;       /* a root's share; NULL in a slice */

@@ -180,7 +180,7 @@ static int buf_crc32c(lua_State *L)
     return 1;
 }
 
-/* ---- pack and unpack ---------------------------------------------------- */
+/* ---- pack and unpack -------------------------------------------------- */
 
 #define STRING_LIBRARY lua_upvalueindex(2)
 
@@ -248,16 +248,11 @@ static const luaL_Reg pack_methods[] = {
 };
 
 static const luaL_Reg byte_methods[] = {
-    {"tostring", buf_tostring},
-    {"set", buf_set},
-    {"fill", buf_fill},
-    {"copy", buf_copy},
-    {"find", buf_find},
-    {"equal", buf_equal},
-    {"mismatch", buf_mismatch},
-    {"is_zero", buf_is_zero},
-    {"crc32c", buf_crc32c},
-    {NULL, NULL},
+    {"tostring", buf_tostring}, {"set", buf_set},
+    {"fill", buf_fill},         {"copy", buf_copy},
+    {"find", buf_find},         {"equal", buf_equal},
+    {"mismatch", buf_mismatch}, {"is_zero", buf_is_zero},
+    {"crc32c", buf_crc32c},     {NULL, NULL},
 };
 
 void buf_open_byte_methods(lua_State *L)

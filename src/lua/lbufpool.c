@@ -25,14 +25,14 @@
 
 struct LuaBufPool {
     AluaObject object;
-    BufSlab *slab;      /* NULL: closed */
+    BufSlab *slab; /* NULL: closed */
     WaitQueue waiters;
-    size_t size;        /* of each buffer */
-    size_t stride;      /* from one to the next: size rounded up to align */
+    size_t size;   /* of each buffer */
+    size_t stride; /* from one to the next: size rounded up to align */
     uint32_t count;
-    uint32_t free;      /* entries of stack[] */
+    uint32_t free; /* entries of stack[] */
     uint32_t waiting;
-    uint32_t *stack;    /* numbers of the free buffers */
+    uint32_t *stack; /* numbers of the free buffers */
 };
 
 static const AluaClass bufpool_class;
@@ -49,7 +49,7 @@ static LuaBufPool *bufpool_check(lua_State *L)
     return pool;
 }
 
-/* ---- handing out and taking back ----------------------------------------- */
+/* ---- handing out and taking back -------------------------------------- */
 
 /* Pushes buffer @index, opened, and lets go of it. */
 static int hand_out(lua_State *L, LuaBufPool *pool, uint32_t index)
@@ -135,7 +135,7 @@ static int bufpool_try_get(lua_State *L)
     return 1;
 }
 
-/* ---- making --------------------------------------------------------------- */
+/* ---- making ----------------------------------------------------------- */
 
 static int64_t required_size(lua_State *L, const char *key)
 {
@@ -173,8 +173,8 @@ static int bufpool_new(lua_State *L)
     alua_check_options(L, 1, known);
     int64_t count = required_size(L, "count");
     int64_t size = required_size(L, "size");
-    size_t align = opt_check_align(
-        L, opt_size_field(L, 1, "align", BUF_ALIGN_DEFAULT));
+    size_t align =
+        opt_check_align(L, opt_size_field(L, 1, "align", BUF_ALIGN_DEFAULT));
     bool registered = opt_boolean_field(L, 1, "register", false);
     if (count > POOL_MAX || size > INT64_MAX / 4 / POOL_MAX) {
         return luaL_error(L, "aio.bufpool: at most %d buffers", POOL_MAX);
@@ -197,7 +197,7 @@ static int bufpool_new(lua_State *L)
     return 1;
 }
 
-/* ---- the rest --------------------------------------------------------------- */
+/* ---- the rest --------------------------------------------------------- */
 
 /* pool:close(): wakes the waiters; buffers that are out stay usable */
 static int bufpool_close(lua_State *L)
@@ -256,8 +256,10 @@ static int bufpool_describe(lua_State *L)
 }
 
 static const luaL_Reg bufpool_methods[] = {
-    {"get", bufpool_get},     {"try_get", bufpool_try_get},
-    {"stats", bufpool_stats}, {"close", bufpool_close},
+    {"get", bufpool_get},
+    {"try_get", bufpool_try_get},
+    {"stats", bufpool_stats},
+    {"close", bufpool_close},
     {NULL, NULL},
 };
 

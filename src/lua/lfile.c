@@ -27,7 +27,7 @@ LuaFile *file_check(lua_State *L)
     return f;
 }
 
-/* ---- opening -------------------------------------------------------------- */
+/* ---- opening ---------------------------------------------------------- */
 
 typedef enum DirectMode {
     DIRECT_NO,
@@ -171,8 +171,8 @@ static void engine_option(lua_State *L, int arg, FileOpen *o)
 
 static void open_options(lua_State *L, int arg, FileOpen *o)
 {
-    static const char *const known[] = {"direct", "engine", "create",
-                                        "excl", "perm", "sync", NULL};
+    static const char *const known[] = {"direct", "engine", "create", "excl",
+                                        "perm",   "sync",   NULL};
     if (lua_isnoneornil(L, arg)) {
         return;
     }
@@ -256,7 +256,7 @@ static int file_tmp(lua_State *L)
     return open_push(L, &o);
 }
 
-/* ---- closing ---------------------------------------------------------------- */
+/* ---- closing ---------------------------------------------------------- */
 
 /* __close and __gc */
 static int file_drop(lua_State *L)
@@ -329,16 +329,15 @@ static int file_gc(lua_State *L)
     return 0;
 }
 
-/* ---- fields --------------------------------------------------------------------- */
+/* ---- fields ----------------------------------------------------------- */
 
 static bool push_field(lua_State *L, const LuaFile *f, const char *key)
 {
     if (!strcmp(key, "fd")) {
         lua_pushinteger(L, f->fd);
     } else if (!strcmp(key, "align")) {
-        lua_pushinteger(L, f->memory_align > f->offset_align
-                               ? f->memory_align
-                               : f->offset_align);
+        lua_pushinteger(L, f->memory_align > f->offset_align ? f->memory_align
+                                                             : f->offset_align);
     } else if (!strcmp(key, "path")) {
         lua_pushstring(L, f->path);
     } else if (!strcmp(key, "engine")) {
@@ -373,7 +372,9 @@ static int file_describe(lua_State *L)
     LuaFile *f = alua_check(L, 1, &file_class);
 
     lua_pushfstring(L, "aio.file (%s%s)", f->path,
-                    f->fd < 0 ? ", closed" : f->direct ? ", direct" : "");
+                    f->fd < 0   ? ", closed"
+                    : f->direct ? ", direct"
+                                : "");
     return 1;
 }
 

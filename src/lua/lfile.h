@@ -22,19 +22,19 @@
 
 typedef struct LuaFile {
     AluaObject object;
-    int fd;                 /* -1: closed */
-    bool closing;           /* the last operation in flight closes fd */
-    bool direct;            /* open with O_DIRECT */
+    int fd;       /* -1: closed */
+    bool closing; /* the last operation in flight closes fd */
+    bool direct;  /* open with O_DIRECT */
     bool seekable;
     uint32_t in_flight;
-    uint32_t memory_align;  /* what O_DIRECT asks of addresses, else 1 */
-    uint32_t offset_align;  /* ... of offsets and lengths, else 1 */
-    int64_t position;       /* of the next read(n) */
-    AioContext *ctx;        /* the one engine was made ready for */
+    uint32_t memory_align; /* what O_DIRECT asks of addresses, else 1 */
+    uint32_t offset_align; /* ... of offsets and lengths, else 1 */
+    int64_t position;      /* of the next read(n) */
+    AioContext *ctx;       /* the one engine was made ready for */
     const AioEngine *engine;
-    const char *fallback;   /* why not the engine asked for; static */
-    char *path;             /* malloc'ed, for messages */
-    WaitQueue closers;      /* tasks in close() */
+    const char *fallback; /* why not the engine asked for; static */
+    char *path;           /* malloc'ed, for messages */
+    WaitQueue closers;    /* tasks in close() */
 } LuaFile;
 
 extern const AluaClass file_class;
@@ -88,11 +88,11 @@ int path_result(lua_State *L, const char *path, int64_t ret, const char *call);
 /* ---- lfilestat.c -------------------------------------------------------- */
 
 typedef struct FileStat {
-    int fd;             /* -1: use path */
+    int fd; /* -1: use path */
     const char *path;
-    int flags;          /* AT_SYMLINK_NOFOLLOW */
+    int flags; /* AT_SYMLINK_NOFOLLOW */
     struct statx stx;
-    int64_t size;       /* of the device, for block devices */
+    int64_t size; /* of the device, for block devices */
 } FileStat;
 
 /* For file_call(): fills in stx and size. */
@@ -110,15 +110,15 @@ void file_find_alignment(int fd, const struct stat *st, uint32_t *memory,
 
 /* The memory of one transfer, pinned while it runs. */
 typedef struct FileSpan {
-    struct iovec one;   /* iov points here when there is only one piece */
-    struct iovec *iov;  /* consumed by span_advance() */
+    struct iovec one;  /* iov points here when there is only one piece */
+    struct iovec *iov; /* consumed by span_advance() */
     int iovcnt;
     int pieces;
-    LuaBuf *buf;        /* the single buffer, or NULL */
-    LuaBuf **bufs;      /* with more pieces: one each, NULL for strings */
+    LuaBuf *buf;   /* the single buffer, or NULL */
+    LuaBuf **bufs; /* with more pieces: one each, NULL for strings */
     size_t total;
-    const char *start;  /* of a single piece */
-    bool to_string;     /* the caller wants a string: start is scratch */
+    const char *start; /* of a single piece */
+    bool to_string;    /* the caller wants a string: start is scratch */
 } FileSpan;
 
 typedef enum SpanUse {

@@ -134,7 +134,7 @@ static int fs_lstat(lua_State *L)
     return stat_path(L, AT_SYMLINK_NOFOLLOW, "lstat");
 }
 
-/* ---- readdir ---------------------------------------------------------------- */
+/* ---- readdir ---------------------------------------------------------- */
 
 /* Names, each ended by a zero; freed by its metatable's __gc. */
 typedef struct Names {
@@ -219,8 +219,9 @@ static int fs_readdir(lua_State *L)
 }
 
 const luaL_Reg file_fs_functions[] = {
-    {"stat", fs_stat},       {"lstat", fs_lstat},     {"unlink", fs_unlink},
-    {"rename", fs_rename},   {"mkdir", fs_mkdir},     {"rmdir", fs_rmdir},
-    {"readdir", fs_readdir}, {"link", fs_link},       {"symlink", fs_symlink},
-    {NULL, NULL},
+    {"stat", fs_stat},       {"lstat", fs_lstat},
+    {"unlink", fs_unlink},   {"rename", fs_rename},
+    {"mkdir", fs_mkdir},     {"rmdir", fs_rmdir},
+    {"readdir", fs_readdir}, {"link", fs_link},
+    {"symlink", fs_symlink}, {NULL, NULL},
 };

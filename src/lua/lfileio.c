@@ -15,20 +15,20 @@
 typedef struct TransferKind {
     const char *name; /* of the method, for messages */
     SpanUse use;
-    bool exact;       /* go on after a short transfer */
+    bool exact; /* go on after a short transfer */
 } TransferKind;
 
 typedef struct Transfer {
     const TransferKind *kind;
     LuaFile *file;
     FileSpan span;
-    int64_t offset;   /* -1: at the file's own position */
+    int64_t offset; /* -1: at the file's own position */
     int64_t deadline_ns;
     size_t moved;
-    int64_t ret;      /* the last request's */
+    int64_t ret; /* the last request's */
 } Transfer;
 
-/* ---- alignment --------------------------------------------------------------- */
+/* ---- alignment -------------------------------------------------------- */
 
 static int misaligned(lua_State *L, const Transfer *x, const char *what,
                       uint64_t value, uint32_t align)
@@ -49,8 +49,7 @@ static int check_alignment(lua_State *L, const Transfer *x)
     const LuaFile *f = x->file;
 
     if (x->offset > 0 && (x->offset & (f->offset_align - 1)) != 0) {
-        return misaligned(L, x, "offset", (uint64_t)x->offset,
-                          f->offset_align);
+        return misaligned(L, x, "offset", (uint64_t)x->offset, f->offset_align);
     }
     for (int i = 0; i < x->span.iovcnt; i++) {
         const struct iovec *iov = &x->span.iov[i];
@@ -65,7 +64,7 @@ static int check_alignment(lua_State *L, const Transfer *x)
     return 0;
 }
 
-/* ---- running ------------------------------------------------------------------ */
+/* ---- running ---------------------------------------------------------- */
 
 static void fill_request(Transfer *x, AioContext *ctx, AioRequest *req)
 {
@@ -124,7 +123,7 @@ static FileOutcome transfer_run(lua_State *L, Transfer *x)
     return outcome;
 }
 
-/* ---- results ------------------------------------------------------------------ */
+/* ---- results ---------------------------------------------------------- */
 
 static int fail_at(lua_State *L, const Transfer *x, int err, const char *detail)
 {
@@ -164,7 +163,7 @@ static int transfer_result(lua_State *L, const Transfer *x)
     return 1;
 }
 
-/* ---- methods -------------------------------------------------------------------- */
+/* ---- methods ---------------------------------------------------------- */
 
 static int transfer_do(lua_State *L, Transfer *x)
 {
@@ -263,9 +262,13 @@ static int file_write(lua_State *L)
 }
 
 const luaL_Reg file_io_methods[] = {
-    {"pread", file_pread},           {"pwrite", file_pwrite},
-    {"preadv", file_preadv},         {"pwritev", file_pwritev},
-    {"read_exact", file_read_exact}, {"write_all", file_write_all},
-    {"read", file_read},             {"write", file_write},
+    {"pread", file_pread},
+    {"pwrite", file_pwrite},
+    {"preadv", file_preadv},
+    {"pwritev", file_pwritev},
+    {"read_exact", file_read_exact},
+    {"write_all", file_write_all},
+    {"read", file_read},
+    {"write", file_write},
     {NULL, NULL},
 };

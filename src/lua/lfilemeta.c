@@ -50,7 +50,7 @@ static int file_fdatasync(lua_State *L)
     return file_simple(L, f, &req, alua_opt_timeout(L, 2), "fdatasync");
 }
 
-/* ---- space ------------------------------------------------------------------ */
+/* ---- space ------------------------------------------------------------ */
 
 static void check_extent(lua_State *L, int64_t *offset, int64_t *len)
 {
@@ -147,7 +147,7 @@ static int file_truncate(lua_State *L)
                        "truncate");
 }
 
-/* ---- holes --------------------------------------------------------------------- */
+/* ---- holes ------------------------------------------------------------ */
 
 static int64_t seek_call(void *arg)
 {
@@ -160,8 +160,8 @@ static int file_seek(lua_State *L, int whence, const char *name)
 {
     LuaFile *f = file_check(L);
     int64_t offset = luaL_checkinteger(L, 2);
-    FileRange r = {.fd = f->fd, .whence = whence,
-                   .range = {(uint64_t)offset, 0}};
+    FileRange r = {
+        .fd = f->fd, .whence = whence, .range = {(uint64_t)offset, 0}};
 
     luaL_argcheck(L, offset >= 0, 2, "an offset must not be negative");
     int64_t found = file_call(L, f, seek_call, &r, NULL);
@@ -184,7 +184,7 @@ static int file_seek_hole(lua_State *L)
     return file_seek(L, SEEK_HOLE, "seek_hole");
 }
 
-/* ---- facts ------------------------------------------------------------------------ */
+/* ---- facts ------------------------------------------------------------ */
 
 static int64_t size_call(void *arg)
 {
@@ -252,12 +252,19 @@ static int file_drop_cache(lua_State *L)
 }
 
 const luaL_Reg file_meta_methods[] = {
-    {"fsync", file_fsync},         {"fdatasync", file_fdatasync},
-    {"allocate", file_allocate},   {"punch", file_punch},
-    {"zero", file_zero},           {"discard", file_discard},
-    {"truncate", file_truncate},   {"seek_data", file_seek_data},
-    {"seek_hole", file_seek_hole}, {"size", file_size},
-    {"stat", file_stat},           {"statx", file_stat},
-    {"chmod", file_chmod},         {"drop_cache", file_drop_cache},
+    {"fsync", file_fsync},
+    {"fdatasync", file_fdatasync},
+    {"allocate", file_allocate},
+    {"punch", file_punch},
+    {"zero", file_zero},
+    {"discard", file_discard},
+    {"truncate", file_truncate},
+    {"seek_data", file_seek_data},
+    {"seek_hole", file_seek_hole},
+    {"size", file_size},
+    {"stat", file_stat},
+    {"statx", file_stat},
+    {"chmod", file_chmod},
+    {"drop_cache", file_drop_cache},
     {NULL, NULL},
 };

@@ -62,7 +62,7 @@ FileOutcome file_run(lua_State *L, LuaTask *t, const AioEngine *engine,
     return outcome;
 }
 
-/* ---- calls on the thread pool -------------------------------------------- */
+/* ---- calls on the thread pool ----------------------------------------- */
 
 static const AioEngine *call_engine(lua_State *L, AioContext *ctx)
 {
@@ -106,7 +106,7 @@ int64_t file_call(lua_State *L, LuaFile *f, FileCall *fn, void *arg,
     return req.ret;
 }
 
-/* ---- operations in flight on a file --------------------------------------- */
+/* ---- operations in flight on a file ----------------------------------- */
 
 void file_enter(LuaFile *f)
 {
@@ -134,8 +134,8 @@ const AioEngine *file_engine(LuaFile *f, const LuaTask *t)
         return f->engine;
     }
     Error *err = NULL;
-    const AioEngine *engine = aio_engine_get(ctx, aio_engine_name(f->engine),
-                                             f->direct, NULL, &err);
+    const AioEngine *engine =
+        aio_engine_get(ctx, aio_engine_name(f->engine), f->direct, NULL, &err);
     if (!engine) { /* out of descriptors, say: the thread pool still works */
         error_free(err);
         engine = aio_engine_get(ctx, "threads", f->direct, NULL, NULL);
@@ -143,7 +143,7 @@ const AioEngine *file_engine(LuaFile *f, const LuaTask *t)
     return engine;
 }
 
-/* ---- results ---------------------------------------------------------------- */
+/* ---- results ---------------------------------------------------------- */
 
 int path_result(lua_State *L, const char *path, int64_t ret, const char *call)
 {

@@ -52,7 +52,7 @@ static void span_string(lua_State *L, int arg, const LuaFile *f, FileSpan *span)
     memcpy(span->one.iov_base, s, len);
 }
 
-/* ---- lists ---------------------------------------------------------------- */
+/* ---- lists ------------------------------------------------------------ */
 
 static void span_piece(lua_State *L, int arg, SpanUse use, FileSpan *span,
                        int i)
@@ -67,8 +67,10 @@ static void span_piece(lua_State *L, int arg, SpanUse use, FileSpan *span,
     } else {
         LuaBuf *b = buf_test(L, top);
         if (!b) {
-            luaL_error(L, "bad argument #%d: item %d of the list: %s expected, "
-                          "got %s", arg - 1, i + 1,
+            luaL_error(L,
+                       "bad argument #%d: item %d of the list: %s expected, "
+                       "got %s",
+                       arg - 1, i + 1,
                        use == SPAN_WRITE ? "buffer or string" : "buffer",
                        luaL_typename(L, top));
         }
@@ -128,12 +130,13 @@ void span_check(lua_State *L, int arg, SpanUse use, const LuaFile *f,
     default:
         break;
     }
-    luaL_typeerror(L, arg, use == SPAN_READ ? "count, buffer or list of buffers"
-                                            : "string, buffer or list of "
-                                              "buffers");
+    luaL_typeerror(L, arg,
+                   use == SPAN_READ ? "count, buffer or list of buffers"
+                                    : "string, buffer or list of "
+                                      "buffers");
 }
 
-/* ---- in flight -------------------------------------------------------------- */
+/* ---- in flight -------------------------------------------------------- */
 
 void span_pin(FileSpan *span)
 {

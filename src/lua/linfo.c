@@ -5,6 +5,10 @@
  * a monitor or an engine sets one up and drops it again.
  */
 #include <errno.h>
+#include <features.h>
+#ifdef __GLIBC__
+#include <gnu/libc-version.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,19 +21,6 @@
 #include "aioctl/request.h"
 #include "open.h"
 #include "vm.h"
-
-#ifdef __has_include
-#if __has_include(<gnu/libc-version.h>)
-#include <gnu/libc-version.h>
-#endif
-#endif
-
-#ifndef AIOCTL_LIBURING_VERSION
-#define AIOCTL_LIBURING_VERSION NULL
-#endif
-#ifndef AIOCTL_GLIB_VERSION
-#define AIOCTL_GLIB_VERSION NULL
-#endif
 
 static void set_string(lua_State *L, const char *key, const char *value)
 {
@@ -119,9 +110,9 @@ static void set_rlimit(lua_State *L, const char *key, int resource)
     struct rlimit limit;
 
     if (getrlimit(resource, &limit) == 0) {
-        set_integer(L, key, limit.rlim_cur == RLIM_INFINITY
-                                ? -1
-                                : (int64_t)limit.rlim_cur);
+        set_integer(L, key,
+                    limit.rlim_cur == RLIM_INFINITY ? -1
+                                                    : (int64_t)limit.rlim_cur);
     }
 }
 
@@ -134,8 +125,7 @@ static void push_limits(lua_State *L)
     set_from_proc(L, "aio_max_nr", "/proc/sys/fs/aio-max-nr");
     set_from_proc(L, "aio_nr", "/proc/sys/fs/aio-nr");
     set_from_proc(L, "max_map_count", "/proc/sys/vm/max_map_count");
-    set_from_proc(L, "io_uring_disabled",
-                  "/proc/sys/kernel/io_uring_disabled");
+    set_from_proc(L, "io_uring_disabled", "/proc/sys/kernel/io_uring_disabled");
     set_integer(L, "cpus", sysconf(_SC_NPROCESSORS_ONLN));
 }
 
