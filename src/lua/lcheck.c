@@ -85,8 +85,8 @@ int lcheck_fd(lua_State *L, int arg)
     luaL_Stream *stream = luaL_testudata(L, arg, LUA_FILEHANDLE);
     lua_Integer fd = -1;
 
-    if (lua_isinteger(L, arg)) {
-        fd = lua_tointeger(L, arg);
+    if (lua_type(L, arg) == LUA_TNUMBER) { /* LuaSocket has float ones */
+        fd = luaL_checkinteger(L, arg);
         luaL_argcheck(L, fd >= 0 && fd <= INT32_MAX, arg,
                       "file descriptor out of range");
         return (int)fd;
