@@ -47,8 +47,8 @@ end
 local listener = assert(socket.bind("127.0.0.1", 0))
 serve(listener)
 
-local client = assert(socket.connect("127.0.0.1",
-  select(2, listener:getsockname())))
+local _, port = listener:getsockname()
+local client = assert(socket.connect("127.0.0.1", port))
 for _, word in ipairs { "one", "two" } do
   client:send(word .. "\n")
   assert(aio.wait_fd(client:getfd(), "r", 5))
