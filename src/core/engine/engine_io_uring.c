@@ -9,7 +9,7 @@
  * ring_submit() finds out which it is.
  *
  * With the io_uring monitor, waiting submits and reaps.  With another one the
- * ring's fd is watched like any other, with busy polling.
+ * ring signals an eventfd that is watched like any other, with busy polling.
  *
  * Requests that the ring has no room for wait in the backlog, so that the
  * completion queue cannot overflow from file requests.
@@ -22,6 +22,7 @@
 #include <stdlib.h>
 
 #include "engine/state.h"
+#include "qapi/error.h"
 
 enum {
     DEVICE_BATCH = 4,    /* entries per submission to a slow target */
@@ -285,46 +286,50 @@ static void retry_cqe(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
     }
 }
 
-/* ---- the ring's fd, watched by another monitor ---------------------------------------- */
+/* ---- telling another monitor ------------------------------------------------------------ */
 
-static void ring_fd_ready(void *opaque)
+static void ring_ready(EventNotifier *notifier)
 {
-    AioContext *ctx = opaque;
+    LuringState *s =
+        (LuringState *)((char *)notifier - offsetof(LuringState, notifier));
+    AioContext *ctx = s->raw.ctx;
 
+    event_notifier_test_and_clear(notifier);
     engine_mute(ctx);
     ring_get_events(ctx->ring);
     ring_reap(ctx->ring);
     engine_unmute(ctx); /* calls back, in this tick */
 }
 
-static bool ring_fd_poll(void *opaque)
+static bool ring_poll(void *opaque)
 {
-    AioContext *ctx = opaque;
+    LuringState *s =
+        (LuringState *)((char *)opaque - offsetof(LuringState, notifier));
 
-    return ring_is_ready(ctx->ring);
+    return ring_is_ready(s->raw.ctx->ring);
 }
 
-static void set_watched_fd(AioContext *ctx, int fd)
+/*
+ * The ring's own fd will not do: with DEFER_TASKRUN it becomes readable without
+ * waking those who wait for that.  The eventfd is signalled when the kernel has
+ * something for us, in the queue or held back.
+ */
+static void set_watched(AioContext *ctx, bool watched)
 {
     LuringState *s = ctx->linux_io_uring;
+    struct io_uring *uring = &ctx->ring->uring;
+    int ret;
 
-    if (s->watched_fd >= 0) {
-        aio_set_fd_handler(ctx, s->watched_fd, false, NULL, NULL, NULL, NULL,
-                           NULL);
-    }
-    s->watched_fd = fd;
-    if (fd >= 0) {
-        aio_set_fd_handler(ctx, fd, false, ring_fd_ready, NULL, ring_fd_poll,
-                           ring_fd_ready, ctx);
-    }
-}
-
-/* The ring was rebuilt: the number may be the same, the file is another. */
-static void follow_rebuild(AioContext *ctx, LuringState *s, Ring *ring)
-{
-    if (s->generation != ring->generation) {
-        set_watched_fd(ctx, -1);
-        s->generation = ring->generation;
+    s->watched = watched;
+    if (watched) {
+        ret = io_uring_register_eventfd(uring,
+                                        event_notifier_get_fd(&s->notifier));
+        CHECKF(ret == 0, "io_uring: eventfd not taken: %s", strerror(-ret));
+        aio_set_event_notifier(ctx, &s->notifier, false, ring_ready, ring_poll,
+                               ring_ready);
+    } else {
+        aio_set_event_notifier(ctx, &s->notifier, false, NULL, NULL, NULL);
+        io_uring_unregister_eventfd(uring);
     }
 }
 
@@ -335,7 +340,12 @@ static void uring_before_wait(AioContext *ctx)
     bool shared;
 
     ring_ensure_mine(ring);
-    follow_rebuild(ctx, s, ring);
+    if (unlikely(s->generation != ring->generation)) {
+        s->generation = ring->generation;
+        if (s->watched) {
+            set_watched(ctx, true); /* in the new ring */
+        }
+    }
     if (s->backlog) {
         pump_backlog(s, ring);
     }
@@ -344,8 +354,10 @@ static void uring_before_wait(AioContext *ctx)
     }
     fdmon_ensure(ctx);
     shared = ctx->fdmon == &fdmon_io_uring;
-    if (shared != (s->watched_fd < 0)) {
-        set_watched_fd(ctx, shared ? -1 : ring->uring.ring_fd);
+    if (unlikely(shared == s->watched)) {
+        set_watched(ctx, !shared);
+        ring_get_events(ring); /* what was ready before it could tell */
+        ring_reap(ring);
     }
     if (!shared || ring->completes_inline) {
         ring_submit(ring);
@@ -363,21 +375,31 @@ static void uring_flush(AioContext *ctx)
 
 static bool uring_setup(AioContext *ctx, Error **errp)
 {
-    Ring *ring = ring_use(ctx, errp);
-    LuringState *s;
+    LuringState *s = check_calloc(1, sizeof(*s));
+    int ret = event_notifier_init(&s->notifier, false);
+    Ring *ring;
 
-    if (!ring) {
-        return false;
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "io_uring: completion notifier");
+        goto fail_free;
     }
-    s = check_calloc(1, sizeof(*s));
+    ring = ring_use(ctx, errp);
+    if (!ring) {
+        goto fail_notifier;
+    }
     s->raw.ctx = ctx;
     s->raw.engine = &engine_io_uring;
-    s->watched_fd = -1;
     s->generation = ring->generation;
     ctx->linux_io_uring = s;
     ring->on_cqe[RING_REQUEST] = request_cqe;
     ring->on_cqe[RING_RETRY] = retry_cqe;
     return true;
+
+fail_notifier:
+    event_notifier_cleanup(&s->notifier);
+fail_free:
+    free(s);
+    return false;
 }
 
 static void uring_destroy(AioContext *ctx)
@@ -388,7 +410,10 @@ static void uring_destroy(AioContext *ctx)
         return;
     }
     CHECK(!s->backlog && ctx->ring->in_flight == 0);
-    set_watched_fd(ctx, -1);
+    if (s->watched) {
+        set_watched(ctx, false);
+    }
+    event_notifier_cleanup(&s->notifier);
     ctx->linux_io_uring = NULL;
     free(s);
     ring_unuse(ctx);

@@ -31,7 +31,8 @@ typedef struct RawState {
 struct LuringState {
     RawState raw; /* first */
     AioRequest *backlog, *backlog_tail;
-    int watched_fd; /* the ring's, when the monitor is another one; or -1 */
+    EventNotifier notifier; /* for monitors that do not see the ring */
+    bool watched;           /* ... which is so now */
     unsigned generation;
 };
 typedef struct LuringState LuringState;
