@@ -8,7 +8,11 @@ local function find_aioctl()
   while arg and arg[lowest - 1] do
     lowest = lowest - 1
   end
-  return os.getenv("AIOCTL") or arg[lowest]
+  local path = os.getenv("AIOCTL") or arg[lowest]
+  if path:find("/", 1, true) and path:sub(1, 1) ~= "/" then
+    path = os.getenv("PWD") .. "/" .. path
+  end
+  return path
 end
 
 host.aioctl = find_aioctl()
