@@ -167,23 +167,6 @@ static int create_main(lua_State *L)
     return 0;
 }
 
-/* The status is known the moment the chunk ends: a failed one ends the rest. */
-static int main_body(lua_State *L)
-{
-    lua_CFunction fn = *(lua_CFunction *)lua_touserdata(L, 1);
-    void *arg = lua_touserdata(L, 2);
-    LuaVM *vm = lua_touserdata(L, 3);
-
-    lua_settop(L, 0);
-    lua_pushcfunction(L, fn);
-    lua_pushlightuserdata(L, arg);
-    lua_call(L, 1, 1);
-    if (lua_tointeger(L, -1) != 0) {
-        vm_request_exit(vm, (int)lua_tointeger(L, -1));
-    }
-    return 1;
-}
-
 int vm_run_main(LuaVM *vm, lua_CFunction fn, void *arg, size_t stack_size)
 {
     lua_State *L = vm->main;
@@ -198,11 +181,9 @@ int vm_run_main(LuaVM *vm, lua_CFunction fn, void *arg, size_t stack_size)
         return EXIT_FAILURE;
     }
     LuaTask *t = call.task;
-    t->nargs = 3;
-    lua_pushcfunction(L, main_body);
-    lua_pushlightuserdata(L, &fn);
+    t->nargs = 1;
+    lua_pushcfunction(L, fn);
     lua_pushlightuserdata(L, arg);
-    lua_pushlightuserdata(L, vm);
     int code = vm_run(vm, t);
     if (vm->priv->main_task || vm->priv->exit_caller == t) {
         return code; /* its stack is dead, and so is what lies on L */

@@ -61,7 +61,10 @@ void vm_close(LuaVM *vm);
 /*
  * vm_run_main: run @fn as the main task on @L on a C stack of @stack_size, and
  * the loop beside it until nothing ref'd is armed and every task has ended.
- * @fn is called protected (its own lua_pcall) and returns an exit status.
+ * @fn is called protected (its own lua_pcall, with nothing in between, so that
+ * tracebacks end as in stock lua) with @arg as light userdata, and returns an
+ * exit status; when it failed and the rest should end, it calls
+ * vm_request_exit() itself.
  * Returns the exit status by the contract: 0, 1, n, 3 (deadlock).
  */
 int vm_run_main(LuaVM *vm, lua_CFunction fn, void *arg, size_t stack_size);
