@@ -8,6 +8,7 @@
  * The lock is a userdata in a to-be-closed slot of the loading call, so it is
  * released however that call ends, and an error keeps its traceback.
  */
+#include <lualib.h>
 #include <string.h>
 
 #include "open.h"
@@ -124,59 +125,138 @@ static void wait_for_others(lua_State *L, LuaVM *vm, const char *name)
     }
 }
 
-static bool is_loaded(lua_State *L, int arg)
+/* Pushes the module when it is loaded. */
+static bool push_loaded(lua_State *L, const char *name)
 {
     lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
-    lua_pushvalue(L, arg);
-    lua_rawget(L, -2);
-    bool loaded = lua_toboolean(L, -1);
-    lua_pop(L, 2);
-    return loaded;
+    lua_getfield(L, -1, name);
+    lua_remove(L, -2);
+    if (lua_toboolean(L, -1)) {
+        return true;
+    }
+    lua_pop(L, 1);
+    return false;
 }
 
-/* require(name).  Upvalues: VM, the original. */
+/* Leaves the lock on the stack, to be closed. */
+static void hold_lock(lua_State *L, LuaVM *vm, const char *name)
+{
+    RequireLock **list = lock_list(L);
+    RequireLock *lock = alua_new(L, &lock_class, sizeof(*lock), 0);
+
+    lua_toclose(L, -1);
+    lock->owner = vm->current;
+    lock->name = name;
+    lock->held = true;
+    lock->next = *list;
+    *list = lock;
+}
+
+/* ---- loading --------------------------------------------------------------- */
+
+/*
+ * Asks package.searchers in turn: pushes the loader and the value that belongs
+ * to it, or raises with what each searcher had to say.
+ */
+static void find_loader(lua_State *L, const char *name)
+{
+    luaL_Buffer tried;
+
+    if (lua_getfield(L, lua_upvalueindex(2), "searchers") != LUA_TTABLE) {
+        luaL_error(L, "'package.searchers' must be a table");
+    }
+    int searchers = lua_gettop(L);
+    luaL_buffinit(L, &tried);
+    for (int i = 1; lua_rawgeti(L, searchers, i) != LUA_TNIL; i++) {
+        lua_pushstring(L, name);
+        lua_call(L, 1, 2);
+        if (lua_isfunction(L, -2)) {
+            return;
+        }
+        lua_pop(L, 1);
+        if (lua_isstring(L, -1)) {
+            lua_pushliteral(L, "\n\t");
+            lua_insert(L, -2);
+            lua_concat(L, 2);
+            luaL_addvalue(&tried);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+    lua_pop(L, 1);
+    luaL_pushresult(&tried);
+    luaL_error(L, "module '%s' not found:%s", name, lua_tostring(L, -1));
+}
+
+/*
+ * What require() does when the module is not loaded.  It is all done here, and
+ * not by the function that was replaced, so that messages name the caller's
+ * line and tracebacks show one require().
+ */
+static int load_module(lua_State *L, const char *name)
+{
+    find_loader(L, name);
+    lua_insert(L, -2); /* data, loader */
+    lua_pushstring(L, name);
+    lua_pushvalue(L, -3);
+    lua_call(L, 2, 1);
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_insert(L, -2); /* data, loaded, result */
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        if (lua_getfield(L, -1, name) == LUA_TNIL) {
+            lua_pop(L, 1);
+            lua_pushboolean(L, 1);
+        }
+    }
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, name);
+    lua_remove(L, -2);
+    lua_insert(L, -2);
+    return 2;
+}
+
+/* require(name).  Upvalues: VM, package. */
 static int require_locked(lua_State *L)
 {
     LuaVM *vm = lua_touserdata(L, lua_upvalueindex(1));
     const char *name = luaL_checkstring(L, 1);
 
     lua_settop(L, 1);
-    if (!is_loaded(L, 1)) {
+    if (!push_loaded(L, name)) {
         wait_for_others(L, vm, name);
+        if (!push_loaded(L, name)) {
+            RequireLock **list = lock_list(L);
+
+            if (vm->current && !vm->callback && !find_lock(*list, name)) {
+                hold_lock(L, vm, name);
+            }
+            return load_module(L, name);
+        }
     }
-    if (!vm->current || vm->callback || is_loaded(L, 1) ||
-        find_lock(*lock_list(L), name)) {
-        lua_pushvalue(L, lua_upvalueindex(2));
-        lua_insert(L, 1);
-        lua_call(L, 1, LUA_MULTRET);
-        return lua_gettop(L);
-    }
-    RequireLock **list = lock_list(L);
-    RequireLock *lock = alua_new(L, &lock_class, sizeof(*lock), 0);
-    lua_toclose(L, 2);
-    lock->owner = vm->current;
-    lock->name = name;
-    lock->held = true;
-    lock->next = *list;
-    *list = lock;
-    lua_pushvalue(L, lua_upvalueindex(2));
-    lua_pushvalue(L, 1);
-    lua_call(L, 1, LUA_MULTRET);
-    return lua_gettop(L) - 2;
+    return 1;
 }
 
 void require_install(lua_State *L, LuaVM *vm)
 {
-    alua_class(L, &lock_class);
-    if (lua_getglobal(L, "require") == LUA_TFUNCTION &&
-        lua_tocfunction(L, -1) != require_locked) {
-        lua_pushlightuserdata(L, vm);
-        lua_insert(L, -2);
-        lua_pushcclosure(L, require_locked, 2);
-        lua_setglobal(L, "require");
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &locks_key) != LUA_TNIL) {
+        lua_pop(L, 1); /* done before */
         return;
     }
-    lua_pop(L, 1);
+    alua_class(L, &lock_class);
+    lock_list(L);
+    if (lua_getglobal(L, "require") != LUA_TFUNCTION ||
+        !lua_iscfunction(L, -1)) {
+        lua_pop(L, 2); /* somebody else's: leave it alone */
+        return;
+    }
+    lua_pushlightuserdata(L, vm);
+    lua_getfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_getfield(L, -1, LUA_LOADLIBNAME);
+    lua_remove(L, -2);
+    lua_pushcclosure(L, require_locked, 2);
+    lua_setglobal(L, "require");
+    lua_pop(L, 2);
 }
 
 void lrequire_open(lua_State *L)
