@@ -1,0 +1,58 @@
+/*
+ * lsync.c - aio.sync: the table of the classes, and the wait they share
+ */
+#include "lsync.h"
+
+#include "open.h"
+#include "task_private.h"
+
+ParkResult lsync_wait(lua_State *L, WaitQueue *q, LuaSyncWait *wait,
+                      LuaTask *task, int64_t deadline)
+{
+    ParkResult why;
+
+    *wait = (LuaSyncWait){.L = L, .waiter.slot = wait};
+    why = waitq_wait(q, &wait->waiter, task, deadline);
+    /* The queue lets a hand-over win over a cancel of the same moment.  What
+     * is handed over here would often be lost in a task that unwinds at its
+     * next park: better that it never had it. */
+    if (why == PARK_WOKEN && wait->given && task_has_pending(task)) {
+        wait->pending = true;
+        return PARK_CANCELLED;
+    }
+    return why;
+}
+
+void lsync_throw(lua_State *L, LuaTask *task, const LuaSyncWait *wait)
+{
+    if (wait->pending) {
+        task_throw_pending(L, task);
+    }
+    task_throw_cancel(L, task);
+}
+
+LuaSyncWait *lsync_first(const WaitQueue *q)
+{
+    return q->head ? q->head->slot : NULL;
+}
+
+LuaSyncWait *lsync_give(WaitQueue *q)
+{
+    Waiter *w = waitq_wake_one(q);
+    LuaSyncWait *wait = w ? w->slot : NULL;
+
+    if (wait) {
+        wait->given = true;
+    }
+    return wait;
+}
+
+void lsync_open(lua_State *L)
+{
+    lua_createtable(L, 0, 4);
+    lchan_open(L);
+    lsem_open(L);
+    lmutex_open(L);
+    levent_open(L);
+    lua_setfield(L, -2, "sync");
+}
