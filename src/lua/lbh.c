@@ -71,11 +71,11 @@ static int bh_run(lua_State *L) /* the protected half of bh_fire() */
     self->scheduled = false;
     bh_settle(L, self); /* first, so that the callback may reschedule */
     lua_getiuservalue(L, -1, UV_CALLBACK);
-    lua_insert(L, -2);
+    lua_pushvalue(L, -2); /* -3 keeps it alive until alua_enter() is done */
+    lua_call(L, 1, 0);
     if (self->oneshot) {
         handle_close(L, &self->handle);
     }
-    lua_call(L, 1, 0);
     return 0;
 }
 

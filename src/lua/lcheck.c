@@ -6,6 +6,7 @@
  */
 #include "lcheck.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -117,32 +118,40 @@ int lcheck_fail_fd(lua_State *L, int fd, const char *call)
     return alua_fail(L, EBADF, what, call);
 }
 
-/* Edit distance, for words of a few letters. */
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* Edit distance, for words of a few letters: letters inserted, left out,
+ * replaced, or swapped with their neighbour. */
 static int distance(const char *a, const char *b)
 {
     enum { LIMIT = 32 };
-    int row[LIMIT + 1];
-    size_t length = strlen(b);
+    int d[LIMIT + 1][LIMIT + 1];
+    size_t m = strlen(a), n = strlen(b);
 
-    if (length > LIMIT) {
+    if (m > LIMIT || n > LIMIT) {
         return LIMIT;
     }
-    for (size_t j = 0; j <= length; j++) {
-        row[j] = (int)j;
-    }
-    for (size_t i = 1; a[i - 1]; i++) {
-        int diagonal = row[0];
+    for (size_t i = 0; i <= m; i++) {
+        for (size_t j = 0; j <= n; j++) {
+            if (i == 0 || j == 0) {
+                d[i][j] = (int)(i + j);
+                continue;
+            }
+            int cost = toupper((unsigned char)a[i - 1]) !=
+                       toupper((unsigned char)b[j - 1]);
 
-        row[0] = (int)i;
-        for (size_t j = 1; j <= length; j++) {
-            int cost = diagonal + (strncasecmp(&a[i - 1], &b[j - 1], 1) != 0);
-            int other = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
-
-            diagonal = row[j];
-            row[j] = cost < other ? cost : other;
+            d[i][j] = least(d[i - 1][j - 1] + cost,
+                            least(d[i - 1][j], d[i][j - 1]) + 1);
+            if (i > 1 && j > 1 && strncasecmp(&a[i - 2], &b[j - 1], 1) == 0 &&
+                strncasecmp(&a[i - 1], &b[j - 2], 1) == 0) {
+                d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
+            }
         }
     }
-    return row[length];
+    return d[m][n];
 }
 
 const char *lcheck_closest(const char *name, const char *const *names)

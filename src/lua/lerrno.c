@@ -14,7 +14,7 @@
 static int errno_name(lua_State *L)
 {
     lua_Integer err = luaL_checkinteger(L, 1);
-    const char *name = err > 0 && err < 4096 ? alua_errno_name((int)err) : NULL;
+    const char *name = err > 0 && err < 4096 ? strerrorname_np((int)err) : NULL;
 
     if (!name) {
         lua_pushnil(L);
@@ -41,7 +41,7 @@ static void push_errno_table(lua_State *L)
 {
     lua_createtable(L, 0, 140);
     for (int err = 1; err < 256; err++) {
-        const char *name = alua_errno_name(err);
+        const char *name = strerrorname_np(err);
 
         if (name) {
             lua_pushinteger(L, err);

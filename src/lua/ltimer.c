@@ -37,7 +37,7 @@ static int timer_run(lua_State *L) /* the protected half of timer_fire() */
     alua_pushanchored(L, &self->handle.object);
     handle_disarm(L, &self->handle); /* first: the callback may arm it again */
     lua_getiuservalue(L, -1, UV_CALLBACK);
-    lua_insert(L, -2);
+    lua_pushvalue(L, -2); /* -3 keeps it alive until alua_enter() is done */
     lua_call(L, 1, 0);
     return 0;
 }
