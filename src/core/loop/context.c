@@ -2,8 +2,7 @@
  * context.c - the life of a context, its settings and its statistics
  *
  * Destruction goes in the reverse order of dependence: file engines (their
- * hooks) while handlers and bottom halves still work, the GSource glue,
- * coroutines, bottom halves, timers, handlers, monitor, notifier.  What the
+ * hooks) while handlers and bottom halves still work, coroutines, bottom halves, timers, handlers, monitor, notifier.  What the
  * owner forgot is named, and the program aborts: it would be called back later
  * with freed memory.
  *
@@ -78,9 +77,6 @@ void aio_context_destroy(AioContext *ctx)
         if (hook->destroy) {
             hook->destroy(ctx);
         }
-    }
-    if (ctx->source_release) {
-        ctx->source_release(ctx);
     }
     coschedule_destroy(ctx);
     bh_destroy(ctx);

@@ -153,10 +153,8 @@ struct AioContext {
     struct FDMonEpollState *fdmon_epoll;
     struct FDMonUringState *fdmon_io_uring;
 
-    /* ---- home: GLib glue (gsource.c), which the core does not link to */
+    /* ---- home: gsource.c; the source has a reference to us, not we to it */
     GSource *source;
-    void (*source_release)(AioContext *ctx);
-    bool g_source_used;
 
     /* ---- own locking */
     QEMUTimerListGroup tlg;

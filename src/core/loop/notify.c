@@ -130,6 +130,7 @@ bool notify_setup(AioContext *ctx, Error **errp)
     aio_set_event_notifier(ctx, &ctx->notifier, false, notifier_read, NULL,
                            NULL);
     handler_mark_notifier(ctx, event_notifier_get_fd(&ctx->notifier));
+    qatomic_set(&ctx->notified, false); /* nothing to look at yet */
     return true;
 }
 

@@ -147,15 +147,14 @@ bool aio_prepare(AioContext *ctx)
     fdmon_apply_external(ctx);
     /* The other loop sleeps without us: nobody would be polling. */
     busypoll_stop(ctx);
+    fdmon_ensure(ctx);
     return aio_compute_timeout(ctx) == 0;
 }
 
 bool aio_pending(AioContext *ctx)
 {
     ctx->walking++;
-    if (fdmon_need_wait(ctx)) {
-        fdmon_wait(ctx, 0);
-    }
+    fdmon_wait(ctx, 0); /* also for the notifier's sake */
     if (--ctx->walking == 0) {
         handler_free_deleted(ctx);
     }

@@ -1,0 +1,144 @@
+/*
+ * gsource_test.c - a context in a GMainContext
+ */
+#include "test.h"
+
+#include "aioctl/context.h"
+#include "block/aio.h"
+
+#ifdef CONFIG_GLIB
+#include <glib.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+typedef struct Seen {
+    AioContext *ctx;
+    int fd;
+    int fires;
+} Seen;
+
+static void fire(void *opaque)
+{
+    ((Seen *)opaque)->fires++;
+}
+
+static void drain(void *opaque)
+{
+    Seen *seen = opaque;
+    uint64_t value;
+
+    seen->fires++;
+    ASSERT_EQ(read(seen->fd, &value, sizeof(value)), sizeof(value));
+}
+
+static void poke(int fd)
+{
+    uint64_t one = 1;
+
+    ASSERT_EQ(write(fd, &one, sizeof(one)), sizeof(one));
+}
+
+static void *schedule_later(void *opaque)
+{
+    Seen *seen = opaque;
+
+    usleep(2000);
+    aio_bh_schedule_oneshot(seen->ctx, fire, seen);
+    return NULL;
+}
+
+static void everything_works(AioContext *ctx)
+{
+    GMainContext *main = g_main_context_new();
+    GSource *source = aio_get_g_source(ctx);
+    Seen bh = {.ctx = ctx}, timer = {.ctx = ctx}, reader = {.ctx = ctx};
+    pthread_t thread;
+    QEMUTimer ts;
+
+    g_source_attach(source, main);
+    g_main_context_iteration(main, FALSE);
+    ASSERT(!g_main_context_iteration(main, FALSE));
+    aio_bh_schedule_oneshot(ctx, fire, &bh);
+    ASSERT(g_main_context_iteration(main, FALSE));
+    ASSERT_EQ(bh.fires, 1);
+    ASSERT(!g_main_context_iteration(main, FALSE));
+
+    aio_timer_init(ctx, &ts, QEMU_CLOCK_REALTIME, SCALE_NS, fire, &timer);
+    timer_mod_ns(&ts, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + 2000000);
+    while (!timer.fires) {
+        g_main_context_iteration(main, TRUE);
+    }
+
+    reader.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    aio_set_fd_handler(ctx, reader.fd, false, drain, NULL, NULL, NULL, &reader);
+    for (int i = 1; i <= 3; i++) {
+        poke(reader.fd);
+        while (reader.fires < i) {
+            g_main_context_iteration(main, TRUE);
+        }
+        poke(reader.fd); /* and in turns with aio_poll() */
+        ASSERT(aio_poll(ctx, true));
+        ASSERT_EQ(reader.fires, i + 1);
+        reader.fires--;
+    }
+    aio_set_fd_handler(ctx, reader.fd, false, NULL, NULL, NULL, NULL, NULL);
+    close(reader.fd);
+
+    pthread_create(&thread, NULL, schedule_later, &bh);
+    while (bh.fires < 2) {
+        g_main_context_iteration(main, TRUE);
+    }
+    pthread_join(thread, NULL);
+
+    int passes = 0; /* the notifier is drained: GLib does not spin */
+    while (g_main_context_iteration(main, FALSE)) {
+        ASSERT_CMP(++passes, <, 5);
+    }
+    g_source_destroy(source);
+    g_source_unref(source);
+    g_main_context_unref(main);
+}
+
+TEST(context_works_in_a_main_context_on_every_monitor)
+{
+    for (const char *const *name = aio_fdmon_names(); *name; name++) {
+        AioContext *ctx = aio_context_new(NULL);
+
+        if (aio_fdmon_probe(*name, NULL)) {
+            ASSERT(aio_context_set_fdmon(ctx, *name, NULL));
+            everything_works(ctx);
+            ASSERT_STR_EQ(aio_context_fdmon(ctx), *name);
+            everything_works(ctx); /* a source may be had again */
+        }
+        aio_context_unref(ctx);
+    }
+}
+
+TEST(attached_source_keeps_its_context)
+{
+    GMainContext *main = g_main_context_new();
+    AioContext *ctx = aio_context_new(NULL);
+    GSource *source = aio_get_g_source(ctx);
+    Seen seen = {.ctx = ctx};
+
+    GSource *same = aio_get_g_source(ctx);
+    ASSERT_PTR_EQ(same, source);
+    g_source_unref(same);
+    g_source_attach(source, main);
+    g_source_unref(source);
+    aio_bh_schedule_oneshot(ctx, fire, &seen);
+    aio_context_unref(ctx);
+    ASSERT(g_main_context_iteration(main, FALSE));
+    ASSERT_EQ(seen.fires, 1);
+    g_main_context_unref(main); /* the last reference */
+}
+#else
+
+TEST(context_works_in_a_main_context_on_every_monitor)
+{
+    SKIP("built without GLib");
+}
+#endif

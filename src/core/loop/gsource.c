@@ -1,0 +1,205 @@
+/*
+ * gsource.c - a context as an event source of a GMainContext
+ *
+ * GLib sleeps on our behalf: on the monitor's own fd where it has one, which is
+ * readable when the monitor would report something, else on every handler's fd.
+ * Whatever the monitor, it stays in use.  A pass is prepare (submit, compute the
+ * timeout), GLib's poll, check (harvest), dispatch (the tick's phases).
+ *
+ * The source has a reference to the context; the context knows its source only
+ * to hand out the same one again.  GLib and aio_poll() may take turns in the
+ * home thread.
+ *
+ * Rule: between prepare and check notify_me says that somebody sleeps.  GLib
+ * skips check when prepare said yes, so dispatch makes up for it.
+ *
+ * This is an object of its own in the archive: a program that does not ask for a
+ * GSource does not load GLib.
+ */
+#include "loop/context.h"
+#include "qemu/atomic.h"
+
+#ifdef CONFIG_GLIB
+
+#include <glib-unix.h>
+
+typedef struct WatchedFd {
+    int fd;
+    gpointer tag;
+} WatchedFd;
+
+typedef struct ContextSource {
+    GSource source; /* first */
+    AioContext *ctx;
+    bool prepared;  /* notify_me has our bit */
+    bool each_fd;   /* watched holds the handlers' fds, of this version: */
+    unsigned version;
+    unsigned count;
+    WatchedFd *watched;
+} ContextSource;
+
+/* ---- what GLib polls -------------------------------------------------------- */
+
+static void unwatch_all(ContextSource *self)
+{
+    for (unsigned i = 0; i < self->count; i++) {
+        g_source_remove_unix_fd(&self->source, self->watched[i].tag);
+    }
+    self->count = 0;
+}
+
+static void watch(ContextSource *self, int fd, uint32_t events)
+{
+    self->watched = check_realloc(self->watched, (self->count + 1) *
+                                                     sizeof(*self->watched));
+    self->watched[self->count++] = (WatchedFd){
+        .fd = fd,
+        .tag = g_source_add_unix_fd(&self->source, fd, (GIOCondition)events),
+    };
+}
+
+static void watch_each(ContextSource *self)
+{
+    AioContext *ctx = self->ctx;
+    unsigned version = qatomic_read(&ctx->handlers_version);
+    AioHandler *node;
+
+    if (self->each_fd && self->version == version) {
+        return;
+    }
+    unwatch_all(self);
+    qemu_mutex_lock(&ctx->list_lock);
+    QTAILQ_FOREACH(node, &ctx->aio_handlers, node)
+    {
+        if (node->watch) {
+            watch(self, node->fd, node->watch | EPOLLHUP | EPOLLERR);
+        }
+    }
+    qemu_mutex_unlock(&ctx->list_lock);
+    self->each_fd = true;
+    self->version = version;
+}
+
+static void watch_monitor(ContextSource *self, int fd)
+{
+    if (!self->each_fd && self->count == 1 && self->watched[0].fd == fd) {
+        return;
+    }
+    unwatch_all(self);
+    self->each_fd = false;
+    watch(self, fd, EPOLLIN);
+}
+
+static void choose_fds(ContextSource *self)
+{
+    const FDMonBackend *fdmon = self->ctx->fdmon;
+    int fd = fdmon->poll_fd ? fdmon->poll_fd(self->ctx) : -1;
+
+    if (fd >= 0) {
+        watch_monitor(self, fd);
+    } else {
+        watch_each(self);
+    }
+}
+
+/* ---- the source -------------------------------------------------------------- */
+
+static gboolean source_prepare(GSource *source, gint *timeout)
+{
+    ContextSource *self = (ContextSource *)source;
+    AioContext *ctx = self->ctx;
+
+    context_adopt(ctx);
+    /* First, so that who queues something from here on wakes GLib. */
+    bool notified = notify_begin_source(ctx);
+    self->prepared = true;
+
+    bool ready = aio_prepare(ctx) || notified;
+    choose_fds(self);
+    *timeout = ready ? 0 : qemu_timeout_ns_to_ms(aio_compute_timeout(ctx));
+    return *timeout == 0;
+}
+
+static void after_poll(ContextSource *self)
+{
+    if (self->prepared) {
+        self->prepared = false;
+        notify_end_source(self->ctx);
+        aio_notify_accept(self->ctx);
+        aio_pending(self->ctx);
+    }
+}
+
+static gboolean source_check(GSource *source)
+{
+    ContextSource *self = (ContextSource *)source;
+
+    after_poll(self);
+    return aio_compute_timeout(self->ctx) == 0;
+}
+
+static gboolean source_dispatch(GSource *source, GSourceFunc callback,
+                                gpointer user_data)
+{
+    ContextSource *self = (ContextSource *)source;
+
+    after_poll(self);
+    aio_dispatch(self->ctx);
+    return G_SOURCE_CONTINUE;
+}
+
+static void source_finalize(GSource *source)
+{
+    ContextSource *self = (ContextSource *)source;
+    AioContext *ctx = self->ctx;
+
+    if (self->prepared) {
+        notify_end_source(ctx);
+    }
+    free(self->watched);
+    ctx->source = NULL;
+    aio_context_unref(ctx);
+}
+
+static GSourceFuncs source_functions = {
+    .prepare = source_prepare,
+    .check = source_check,
+    .dispatch = source_dispatch,
+    .finalize = source_finalize,
+};
+
+void aio_context_use_g_source(AioContext *ctx)
+{
+    CHECKF(aio_context_in_home_thread(ctx), "a GSource for a context of "
+           "another thread");
+}
+
+GSource *aio_get_g_source(AioContext *ctx)
+{
+    aio_context_use_g_source(ctx);
+    if (ctx->source) {
+        return g_source_ref(ctx->source);
+    }
+
+    GSource *source = g_source_new(&source_functions, sizeof(ContextSource));
+
+    aio_context_ref(ctx);
+    ((ContextSource *)source)->ctx = ctx;
+    g_source_set_can_recurse(source, TRUE);
+    g_source_set_name(source, "aio-context");
+    ctx->source = source;
+    return source;
+}
+#else
+
+void aio_context_use_g_source(AioContext *ctx)
+{
+    CHECKF(false, "this library was built without GLib (AIOCTL_GLIB=OFF)");
+}
+
+GSource *aio_get_g_source(AioContext *ctx)
+{
+    aio_context_use_g_source(ctx);
+    return NULL;
+}
+#endif
