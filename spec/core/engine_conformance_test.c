@@ -268,7 +268,8 @@ ROW_TEST(more_requests_than_any_queue_holds)
     AioRequest *reqs = calloc((size_t)count, sizeof(*reqs));
 
     for (int i = 0; i < count; i++) {
-        reqs[i] = rw(f, i % 8 ? AIO_OP_NOP : AIO_OP_READ, i % BLOCKS, 1);
+        /* Writes: they may share a buffer. */
+        reqs[i] = rw(f, i % 8 ? AIO_OP_NOP : AIO_OP_WRITE, i % BLOCKS, 1);
         reqs[i].opaque = &done;
         aio_request_submit(f->ctx, f->engine, &reqs[i]);
     }
