@@ -8,49 +8,17 @@
  */
 #include <lauxlib.h>
 
+#include "base/check.h"
 #include "open.h"
 #include "qapi/error.h"
 #include "vm.h"
 
-typedef struct Opener {
-    const char *name;
-    void (*open)(lua_State *L);
-} Opener;
-
-/* Classes that are not built into this library are skipped. */
-#pragma weak lbh_open
-#pragma weak ltimer_open
-#pragma weak lfd_open
-#pragma weak lnotifier_open
-#pragma weak lcontext_open
-#pragma weak ltask_open
-#pragma weak lwaker_open
-#pragma weak lscope_open
-#pragma weak lcoroutine_open
-#pragma weak lrequire_open
-#pragma weak lrun_open
-#pragma weak lwait_open
-#pragma weak lsignal_open
-#pragma weak lbuf_open
-#pragma weak lbufpool_open
-#pragma weak lfile_open
-#pragma weak lbatch_open
-#pragma weak linfo_open
-#pragma weak lclock_open
-#pragma weak lerrno_open
-#pragma weak lstats_open
-#pragma weak lhist_open
-#pragma weak lsync_open
-
-#define OPENER(class) {#class, class##_open}
-
-static const Opener openers[] = {
-    OPENER(lclock),   OPENER(lerrno),   OPENER(lstats),  OPENER(lcontext),
-    OPENER(lbh),      OPENER(ltimer),   OPENER(lfd),     OPENER(lnotifier),
-    OPENER(lwait),    OPENER(lsignal),  OPENER(ltask),   OPENER(lwaker),
-    OPENER(lscope),   OPENER(lcoroutine), OPENER(lrequire), OPENER(lrun),
-    OPENER(lbuf),     OPENER(lbufpool), OPENER(lfile),   OPENER(lbatch),
-    OPENER(linfo),    OPENER(lhist),    OPENER(lsync),
+static void (*const openers[])(lua_State *L) = {
+    lclock_open, lerrno_open, lstats_open,    lcontext_open,   lbh_open,
+    ltimer_open, lfd_open,    lnotifier_open, lwait_open,      lsignal_open,
+    ltask_open,  lwaker_open, lscope_open,    lcoroutine_open, lrequire_open,
+    lrun_open,   lbuf_open,   lbufpool_open,  lfile_open,      lbatch_open,
+    linfo_open,  lhist_open,  lsync_open,
 };
 
 /* luaopen_aio_core: the module's table; the VM is created on first use. */
@@ -69,13 +37,8 @@ int luaopen_aio_core(lua_State *L)
     for (size_t i = 0; i < sizeof(openers) / sizeof(openers[0]); i++) {
         int top = lua_gettop(L);
 
-        if (openers[i].open) {
-            openers[i].open(L);
-        }
-        if (lua_gettop(L) != top) {
-            return luaL_error(L, "aio: opener of %s left the stack unbalanced",
-                              openers[i].name);
-        }
+        openers[i](L);
+        CHECK(lua_gettop(L) == top); /* each leaves the table on the top */
     }
     lua_pushliteral(L, AIOCTL_VERSION);
     lua_setfield(L, -2, "version");

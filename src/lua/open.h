@@ -18,7 +18,7 @@ void lfd_open(lua_State *L);       /* aio.fd */
 void lnotifier_open(lua_State *L); /* aio.notifier */
 void lcontext_open(lua_State *L);  /* aio.context */
 
-/* tasks; aio.c skips those that do not exist */
+/* tasks */
 void ltask_open(lua_State *L);      /* aio.spawn, self, sleep, yield, tasks */
 void lwaker_open(lua_State *L);     /* aio.park, await, task:waker() */
 void lscope_open(lua_State *L);     /* aio.group, timeout, shield */
