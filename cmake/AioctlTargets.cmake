@@ -28,6 +28,9 @@ function(aioctl_c_spec name)
   add_executable(${name} ${ARGN})
   target_link_libraries(${name}
     PRIVATE aioctl_core aioctl_test_main aioctl_flags)
+  if(AIOCTL_LTO)
+    target_link_options(${name} PRIVATE -fno-lto)
+  endif()
   set(test ${AIOCTL_TEST_PREFIX}core.${name})
   add_test(NAME ${test} COMMAND ${name})
   set_tests_properties(${test} PROPERTIES TIMEOUT 120
