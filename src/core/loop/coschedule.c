@@ -79,7 +79,7 @@ void aio_co_ready(AioContext *ctx, Coroutine *co)
 {
     const char *by = qatomic_read(&co->scheduled);
 
-    DCHECK(context_is_home(ctx));
+    DCHECK(aio_context_in_home_thread(ctx));
     if (unlikely(by)) {
         scheduled_twice(co, by);
     }
