@@ -117,7 +117,6 @@ static bool is_over(const LuaVM *vm)
 int vm_run(LuaVM *vm, LuaTask *main_task)
 {
     LuaVMPrivate *priv = vm->priv;
-    int code = 0;
 
     priv->running = true;
     task_make_ready(main_task);
@@ -134,14 +133,13 @@ int vm_run(LuaVM *vm, LuaTask *main_task)
         } else if (!loop_turn(vm, false) && nothing_can_happen(vm) &&
                    !(priv->attention & VM_INTERRUPTED) && !is_over(vm)) {
             report_deadlock(vm);
-            code = EXIT_DEADLOCK;
-            break;
+            vm_request_exit(vm, EXIT_DEADLOCK);
         }
     }
     vm_shutdown(vm);
     vm_report_failed(vm);
     priv->running = false;
-    return vm->exit_code ? vm->exit_code : code;
+    return vm->exit_code;
 }
 
 /* Set by main_wrapper() when the chunk returned a status. */
@@ -195,7 +193,7 @@ int vm_run_main(LuaVM *vm, lua_CFunction fn, void *arg, size_t stack_size)
     } else {
         int status = main_status(vm, L, base);
 
-        code = code ? code : status;
+        code = vm->exiting ? code : status; /* who asked first decides */
     }
     task_free_main(t);
     return code;

@@ -141,6 +141,11 @@ void vm_close(LuaVM *vm)
     while (vm->contexts) {
         LuaContext *c = vm->contexts;
 
+        if (aio_context_is_dispatching(c->ctx)) {
+            vm->contexts = c->next; /* exit from a callback: we are inside */
+            c->ctx = NULL;
+            continue;
+        }
         lcontext_close(L, c);
         CHECK(vm->contexts != c);
     }
