@@ -74,7 +74,20 @@ static inline void checker_leave(Coroutine *from, Coroutine *to)
 static inline void checker_arrive(Coroutine *self)
 {
 #ifdef CORO_ASAN
-    __sanitizer_finish_switch_fiber(self->fake_stack, NULL, NULL);
+    if (!self->arrived) {
+        __sanitizer_finish_switch_fiber(self->fake_stack, NULL, NULL);
+    }
+    self->arrived = false;
+#endif
+}
+
+/* The same in a function that runs on @self's stack before @self's own
+ * checker_arrive(). */
+static inline void checker_arrive_early(Coroutine *self)
+{
+    checker_arrive(self);
+#ifdef CORO_ASAN
+    self->arrived = true;
 #endif
 }
 

@@ -11,10 +11,15 @@
  *
  * Wake-ups: a coroutine that wakes others of its own context queues them on
  * itself (co_queue_wakeup).  When it stops, it leaves the queue in the thread's
- * `woken`, and the enter() that regains control runs them from its own frame,
- * those left last first: depth-first, and no deeper stack however long the
- * chain.  (The coroutine's own memory is not looked at any more: having
- * yielded, it may be running elsewhere.)
+ * `woken`, and one loop on its caller's stack (enter_woken) runs them, those
+ * left last first: depth-first, and no deeper stack however long the chain.
+ * (The coroutine's own memory is not looked at any more: having yielded, it may
+ * be running elsewhere.)
+ *
+ * Both switches of the usual round, enter and yield, are the last thing their
+ * functions do: so they compile to jumps, and what remains to be done after a
+ * stack was left (freeing it, entering woken ones) is given to
+ * coro_switch_call(), to be done on the caller's stack.
  */
 #include "base/check.h"
 #include "coro/checkers.h"
@@ -36,43 +41,18 @@ static QEMU_NOINLINE void check_canary(const Coroutine *co)
            co->stack_size >> 10);
 }
 
-/* Stops @from, continues @to.  Returns when @from is continued. */
-static CoroutineAction switch_to(CoroutineThread *thread, Coroutine *from,
-                                 Coroutine *to, CoroutineAction action)
+/* Before a switch. */
+static inline void depart(CoroutineThread *thread, Coroutine *from,
+                          Coroutine *to)
 {
     if (unlikely(from->canary)) {
         check_canary(from);
     }
     thread->current = to;
     checker_leave(from, to);
-    intptr_t ret = coro_switch(&from->sp, to->sp, action);
-    checker_arrive(from);
-    return (CoroutineAction)ret;
 }
 
-/* The running coroutine goes back to its caller. */
-static void leave(Coroutine *self, CoroutineAction action)
-{
-    CoroutineThread *thread = coroutine_thread();
-    Coroutine *to = self->caller;
-    CHECKF(to, "coroutine '%s' yields to nobody: it was not entered",
-           name_of(self));
-    self->caller = NULL;
-    if (unlikely(!QSIMPLEQ_EMPTY(&self->co_queue_wakeup))) {
-        QSIMPLEQ_CONCAT(&thread->woken, &self->co_queue_wakeup);
-    }
-    switch_to(thread, self, to, action);
-}
-
-static void coroutine_main(void *opaque)
-{
-    Coroutine *self = opaque;
-    checker_arrive(self);
-    for (;;) {
-        self->entry(self->entry_arg);
-        leave(self, COROUTINE_TERMINATE);
-    }
-}
+/* ---- enter ------------------------------------------------------------------ */
 
 static void check_enterable(const Coroutine *co)
 {
@@ -82,41 +62,115 @@ static void check_enterable(const Coroutine *co)
     CHECKF(!co->caller, "coroutine '%s' re-entered recursively", name_of(co));
 }
 
-static inline void enter_one(CoroutineThread *thread, Coroutine *self,
-                             AioContext *ctx, Coroutine *co)
+/* Runs @co until it stops.  What it woke was entered, too, unless @self is
+ * running enter_woken() already. */
+static inline void enter_in(CoroutineThread *thread, AioContext *ctx,
+                            Coroutine *co)
 {
+    Coroutine *self = thread->current;
     check_enterable(co);
     co->caller = self;
     co->started = true;
     /* Whoever hands co to another thread does so with release order. */
     qatomic_set(&co->ctx, ctx);
-    if (switch_to(thread, self, co, COROUTINE_ENTER) == COROUTINE_TERMINATE) {
-        CHECKF(co->locks_held == 0, "coroutine '%s' ended holding %u locks",
-               name_of(co), co->locks_held);
-        pool_put(thread, co);
-    }
+    depart(thread, self, co);
+    coro_switch(&self->sp, co->sp);
+    checker_arrive(self);
 }
 
-/* The coroutines that the one just entered woke, and those they wake. */
-static QEMU_NOINLINE void enter_woken(CoroutineThread *thread, Coroutine *self,
-                                      AioContext *ctx)
+/* The coroutines that the one just left has woken, and those they wake. */
+static void enter_woken(CoroutineThread *thread, Coroutine *self,
+                        AioContext *ctx)
 {
     CoroutineQueue pending = QSIMPLEQ_HEAD_INITIALIZER(pending);
+    self->entering_woken = true;
     QSIMPLEQ_CONCAT(&pending, &thread->woken);
     while (!QSIMPLEQ_EMPTY(&pending)) {
         Coroutine *co = QSIMPLEQ_FIRST(&pending);
         QSIMPLEQ_REMOVE_HEAD(&pending, co_queue_next);
-        enter_one(thread, self, ctx, co);
+        enter_in(thread, ctx, co);
         QSIMPLEQ_PREPEND(&pending, &thread->woken);
+    }
+    self->entering_woken = false;
+}
+
+/* ---- stop ------------------------------------------------------------------- */
+
+/* On the caller's stack, after a coroutine of the context @opaque yielded
+ * that had woken others. */
+static void after_yield(void *opaque)
+{
+    CoroutineThread *thread = coroutine_thread();
+    checker_arrive_early(thread->current);
+    enter_woken(thread, thread->current, opaque);
+}
+
+/* On the caller's stack, after @opaque ended. */
+static void after_end(void *opaque)
+{
+    CoroutineThread *thread = coroutine_thread();
+    Coroutine *self = thread->current, *co = opaque;
+    AioContext *ctx = co->ctx;
+    checker_arrive_early(self);
+    CHECKF(co->locks_held == 0, "coroutine '%s' ended holding %u locks",
+           name_of(co), co->locks_held);
+    pool_put(thread, co);
+    if (unlikely(!QSIMPLEQ_EMPTY(&thread->woken) && !self->entering_woken)) {
+        enter_woken(thread, self, ctx);
     }
 }
 
-static void enter_in(CoroutineThread *thread, AioContext *ctx, Coroutine *co)
+/* The running coroutine is about to go back to its caller, which is returned.
+ */
+static inline Coroutine *prepare_to_leave(CoroutineThread *thread,
+                                          Coroutine *self)
 {
+    Coroutine *to = self->caller;
+    CHECKF(to, "coroutine '%s' yields to nobody: it was not entered",
+           name_of(self));
+    self->caller = NULL;
+    depart(thread, self, to);
+    return to;
+}
+
+static QEMU_NOINLINE void yield_and_wake(CoroutineThread *thread,
+                                         Coroutine *self)
+{
+    AioContext *ctx = self->ctx;
+    Coroutine *to = prepare_to_leave(thread, self);
+    QSIMPLEQ_CONCAT(&thread->woken, &self->co_queue_wakeup);
+    if (to->entering_woken) {
+        coro_switch(&self->sp, to->sp);
+    } else {
+        coro_switch_call(&self->sp, to->sp, after_yield, ctx);
+    }
+    checker_arrive(self);
+}
+
+void coroutine_fn qemu_coroutine_yield(void)
+{
+    CoroutineThread *thread = coroutine_thread();
     Coroutine *self = thread->current;
-    enter_one(thread, self, ctx, co);
-    if (unlikely(!QSIMPLEQ_EMPTY(&thread->woken))) {
-        enter_woken(thread, self, ctx);
+    if (unlikely(!QSIMPLEQ_EMPTY(&self->co_queue_wakeup))) {
+        yield_and_wake(thread, self);
+        return;
+    }
+    Coroutine *to = prepare_to_leave(thread, self);
+    coro_switch(&self->sp, to->sp);
+    checker_arrive(self);
+}
+
+static void coroutine_main(void *opaque)
+{
+    Coroutine *self = opaque;
+    checker_arrive(self);
+    for (;;) {
+        self->entry(self->entry_arg);
+        CoroutineThread *thread = coroutine_thread();
+        Coroutine *to = prepare_to_leave(thread, self);
+        QSIMPLEQ_CONCAT(&thread->woken, &self->co_queue_wakeup);
+        coro_switch_call(&self->sp, to->sp, after_end, self);
+        checker_arrive(self);
     }
 }
 
@@ -136,11 +190,6 @@ void qemu_coroutine_enter_if_inactive(Coroutine *co)
     if (!qemu_coroutine_entered(co)) {
         qemu_coroutine_enter(co);
     }
-}
-
-void coroutine_fn qemu_coroutine_yield(void)
-{
-    leave(coroutine_thread()->current, COROUTINE_YIELD);
 }
 
 /* ---- creation -------------------------------------------------------------- */

@@ -25,7 +25,7 @@
 #define POOL_DEFAULT 2048
 
 /* Every so many uses of a stack the kernel is asked how much it holds. */
-#define THOROUGH_EVERY 256
+#define THOROUGH_EVERY 512
 
 /* Objects start at different cache sets, though all stacks are aligned. */
 #define COLOURS 8

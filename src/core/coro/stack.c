@@ -290,6 +290,7 @@ void stack_free(char *base, StackSlab *slab)
 
 #define SAMPLES 8
 #define SAMPLE_BYTES 4096
+#define WINDOW_BYTES (128u << 10)
 
 /*
  * Did calls reach below the hot part?  Looks at a few words of the page right
@@ -308,23 +309,18 @@ static bool looks_deep(const char *hot)
 }
 
 /*
- * Asks the kernel, which is exact and takes about a microsecond.  The page that
- * looks_deep() reads is left to it: having been read, it is present.
+ * Asks the kernel, which is exact and takes microseconds.  The page that
+ * looks_deep() reads is left to it: having been read, it is present.  No frame
+ * is so large that calls leave the whole window out.
  */
-static bool is_deep(const char *base, const char *hot)
+static bool is_deep(char *base, char *hot)
 {
-    size_t page = (size_t)getpagesize();
-    unsigned char present[256];
-    const char *end = hot - SAMPLE_BYTES;
-    while (base < end) {
-        size_t n = MIN((size_t)(end - base), sizeof(present) * page);
-        if (mincore((void *)(uintptr_t)base, n, present) < 0 ||
-            memchr(present, 1, DIV_ROUND_UP(n, page))) {
-            return true;
-        }
-        base += n;
-    }
-    return false;
+    unsigned char present[WINDOW_BYTES / SAMPLE_BYTES];
+    uintptr_t page = (uintptr_t)getpagesize();
+    char *start = QEMU_ALIGN_PTR_UP(hot - SAMPLE_BYTES - WINDOW_BYTES, page);
+    CHECK(start >= base);
+    return mincore(start, WINDOW_BYTES, present) < 0 ||
+           memchr(present, 1, WINDOW_BYTES / page);
 }
 
 void stack_trim(char *base, size_t size, bool thorough)

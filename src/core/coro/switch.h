@@ -2,10 +2,12 @@
  * coro/switch.h - leaving one C stack for another
  *
  * A parked stack is known by one pointer.  coro_switch() parks the caller
- * (storing its pointer), continues the stack @to, and returns, when somebody
- * switches back, the value that the other side passed.  It keeps what the ABI
- * calls callee-saved, and the floating-point control words; not the signal
- * mask.
+ * (storing its pointer) and continues the stack @to; it returns when somebody
+ * switches back.  coro_switch_call() does the same, but has the other side call
+ * fn(arg), on its own stack, before it continues: so what has to be done after
+ * a stack was left needs no test on the way that is taken most.  Both keep what
+ * the ABI calls callee-saved, and the floating-point control words; not the
+ * signal mask.
  *
  * Assembly for x86-64 and AArch64, ucontext elsewhere or on request.
  */
@@ -19,14 +21,12 @@
 
 #ifndef __ASSEMBLER__
 
-#include <stdint.h>
-
-intptr_t coro_switch(void **save, void *to, intptr_t value);
+void coro_switch(void **save, void *to);
+void coro_switch_call(void **save, void *to, void (*fn)(void *), void *arg);
 
 /*
  * coro_prepare: a stack that, when first switched to, calls entry(arg)
- * The stack is [@low, @high).  @entry must not return.  The value passed by the
- * first switch is lost.
+ * The stack is [@low, @high).  @entry must not return.
  */
 void *coro_prepare(char *low, char *high, void (*entry)(void *), void *arg);
 

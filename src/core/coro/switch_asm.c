@@ -15,15 +15,15 @@
 
 const char coro_switch_name[] = "asm-x86_64";
 
-typedef struct CORO_FRAME {
+typedef struct SwitchFrame {
     uint16_t x87_control;
     uint16_t unused;
     uint32_t mxcsr;
     uintptr_t r15, r14, r13, r12, rbx, rbp;
     void (*return_address)(void);
-} CORO_FRAME;
+} SwitchFrame;
 
-static void fill_frame(CORO_FRAME *frame, void (*entry)(void *), void *arg)
+static void fill_frame(SwitchFrame *frame, void (*entry)(void *), void *arg)
 {
     __asm__ volatile("fnstcw %0" : "=m"(frame->x87_control));
     __asm__ volatile("stmxcsr %0" : "=m"(frame->mxcsr));
@@ -36,16 +36,16 @@ static void fill_frame(CORO_FRAME *frame, void (*entry)(void *), void *arg)
 
 const char coro_switch_name[] = "asm-aarch64";
 
-typedef struct CORO_FRAME {
+typedef struct SwitchFrame {
     uintptr_t x19_to_x28[10];
     uintptr_t x29;
     void (*x30)(void);
     uint64_t d8_to_d15[8];
     uint64_t fpcr;
     uint64_t padding;
-} CORO_FRAME;
+} SwitchFrame;
 
-static void fill_frame(CORO_FRAME *frame, void (*entry)(void *), void *arg)
+static void fill_frame(SwitchFrame *frame, void (*entry)(void *), void *arg)
 {
     __asm__ volatile("mrs %0, fpcr" : "=r"(frame->fpcr));
     frame->x19_to_x28[0] = (uintptr_t)entry;
@@ -60,7 +60,7 @@ void *coro_prepare(char *low, char *high, void (*entry)(void *), void *arg)
     /* After the frame is popped the stack pointer is 0 mod 16, as the ABIs
      * want it before a call. */
     char *top = (char *)((uintptr_t)high & ~(uintptr_t)15);
-    CORO_FRAME *frame = (CORO_FRAME *)(top - sizeof(*frame));
+    SwitchFrame *frame = (SwitchFrame *)(top - sizeof(*frame));
     CHECK((char *)frame > low);
     memset(frame, 0, sizeof(*frame));
     fill_frame(frame, entry, arg);

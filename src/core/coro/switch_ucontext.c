@@ -23,7 +23,8 @@ const char coro_switch_name[] = "ucontext";
 /* What a parked stack's pointer points at; lies on that stack. */
 typedef struct Parked {
     jmp_buf env;
-    volatile intptr_t value;
+    void (*volatile fn)(void *); /* to be called first, or NULL */
+    void *volatile arg;
 } Parked;
 
 typedef struct Boot {
@@ -33,15 +34,28 @@ typedef struct Boot {
     Parked *parked;
 } Boot;
 
-intptr_t coro_switch(void **save, void *to, intptr_t value)
+static void continue_here(const Parked *self)
+{
+    if (self->fn) {
+        self->fn(self->arg);
+    }
+}
+
+void coro_switch_call(void **save, void *to, void (*fn)(void *), void *arg)
 {
     Parked self, *other = to;
     *save = &self;
     if (_setjmp(self.env) == 0) {
-        other->value = value;
+        other->fn = fn;
+        other->arg = arg;
         _longjmp(other->env, 1);
     }
-    return self.value;
+    continue_here(&self);
+}
+
+void coro_switch(void **save, void *to)
+{
+    coro_switch_call(save, to, NULL, NULL);
 }
 
 static void boot_main(unsigned low_half, unsigned high_half)
@@ -54,6 +68,7 @@ static void boot_main(unsigned low_half, unsigned high_half)
     if (_setjmp(self.env) == 0) {
         setcontext(&boot->creator);
     }
+    continue_here(&self);
     entry(arg);
     CHECK(!"a coroutine's first function returned");
 }

@@ -2,104 +2,101 @@
  * coro/switch_x86_64.S - the switch for x86-64 (System V ABI)
  *
  * A parked stack holds, from its pointer upwards: x87 control word (2 bytes)
- * and MXCSR (at +4), r15 r14 r13 r12 rbx rbp, return address; CORO_FRAME in
+ * and MXCSR (at +4), r15 r14 r13 r12 rbx rbp, return address; SwitchFrame in
  * switch_asm.c builds the same.  The call frame information stays right on both
  * sides of the change of rsp, because both stacks have the same shape there.
  *
- * Loading a control word costs more than comparing it, and they hardly ever
- * differ.  The jump through rcx instead of ret lets the branch predictor learn
- * the target; the return predictor would be wrong every time.
+ * The control words are loaded without looking: measured, that is cheaper than
+ * comparing, as the load of a just stored MXCSR stalls.  The jump through rcx
+ * instead of ret lets the branch predictor learn the target; the return
+ * predictor would be wrong every time.
  */
 #include "coro/switch.h"
 
 #if defined(__x86_64__) && !defined(AIOCTL_COROUTINE_UCONTEXT)
-    .text
 
-    .globl coro_switch
-    .hidden coro_switch
-    .type coro_switch, @function
-    .p2align 4
-coro_switch:
-    .cfi_startproc
-    pushq %rbp
+.macro PUSH reg
+    pushq %\reg
     .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset %rbp, 0
-    pushq %rbx
-    .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset %rbx, 0
-    pushq %r12
-    .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset %r12, 0
-    pushq %r13
-    .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset %r13, 0
-    pushq %r14
-    .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset %r14, 0
-    pushq %r15
-    .cfi_adjust_cfa_offset 8
-    .cfi_rel_offset %r15, 0
+    .cfi_rel_offset %\reg, 0
+.endm
+
+.macro POP reg
+    popq %\reg
+    .cfi_adjust_cfa_offset -8
+    .cfi_restore %\reg
+.endm
+
+/* Parks the running stack at *rdi and stands on the one parked at rsi. */
+.macro LEAVE
+    PUSH rbp
+    PUSH rbx
+    PUSH r12
+    PUSH r13
+    PUSH r14
+    PUSH r15
     subq $8, %rsp
     .cfi_adjust_cfa_offset 8
     fnstcw (%rsp)
     stmxcsr 4(%rsp)
-    movzwl (%rsp), %r8d
-    movl 4(%rsp), %r9d
     movq %rsp, (%rdi)
     movq %rsi, %rsp
-    cmpl 4(%rsp), %r9d
-    jne 2f
-    cmpw (%rsp), %r8w
-    jne 2f
-1:
+.endm
+
+.macro CONTINUE
+    fldcw (%rsp)
+    ldmxcsr 4(%rsp)
     addq $8, %rsp
-    .cfi_remember_state
     .cfi_adjust_cfa_offset -8
-    popq %r15
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %r15
-    popq %r14
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %r14
-    popq %r13
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %r13
-    popq %r12
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %r12
-    popq %rbx
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %rbx
-    popq %rbp
-    .cfi_adjust_cfa_offset -8
-    .cfi_restore %rbp
-    movq %rdx, %rax
+    POP r15
+    POP r14
+    POP r13
+    POP r12
+    POP rbx
+    POP rbp
     popq %rcx
     .cfi_adjust_cfa_offset -8
     .cfi_register %rip, %rcx
     jmp *%rcx
-    .cfi_restore_state
-2:
-    fldcw (%rsp)
-    ldmxcsr 4(%rsp)
-    jmp 1b
+.endm
+
+.macro FUNCTION name
+    .globl \name
+    .hidden \name
+    .type \name, @function
+    .p2align 4
+\name:
+    .cfi_startproc
+.endm
+
+.macro END name
     .cfi_endproc
-    .size coro_switch, . - coro_switch
+    .size \name, . - \name
+.endm
+
+    .text
+
+FUNCTION coro_switch
+    LEAVE
+    CONTINUE
+END coro_switch
+
+/* A parked stack pointer is 0 mod 16, as a call wants it. */
+FUNCTION coro_switch_call
+    LEAVE
+    movq %rcx, %rdi
+    callq *%rdx
+    CONTINUE
+END coro_switch_call
 
 /* rbx: the function, r12: its argument; rsp is 0 mod 16.  Nothing called us:
  * unwinders stop here. */
-    .globl coro_start
-    .hidden coro_start
-    .type coro_start, @function
-    .p2align 4
-coro_start:
-    .cfi_startproc
+FUNCTION coro_start
     .cfi_undefined %rip
     movq %r12, %rdi
     callq *%rbx
     ud2
-    .cfi_endproc
-    .size coro_start, . - coro_start
+END coro_start
 #endif
 
     .section .note.GNU-stack, "", %progbits

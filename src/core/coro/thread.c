@@ -1,9 +1,8 @@
 /*
  * coro/thread.c - per-thread state
  *
- * The variable is initial-exec: one instruction to reach, also from the shared
- * library and from a dlopen'ed module.  Only coroutine_thread() touches it, and
- * is never inlined, so that no caller can keep its address over a switch.
+ * The variable is initial-exec: an addition to reach, also from the shared
+ * library and from a dlopen'ed module.  Only coroutine_thread() touches it.
  */
 #include "coro/thread.h"
 
@@ -12,8 +11,7 @@
 #include "base/check.h"
 #include "coro/checkers.h"
 
-static __thread CoroutineThread this_thread
-    __attribute__((tls_model("initial-exec")));
+__thread CoroutineThread coroutine_this_thread;
 
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
@@ -47,7 +45,7 @@ void coroutine_measure_leader(Coroutine *leader)
     }
 }
 
-static QEMU_NOINLINE void thread_begins(CoroutineThread *thread)
+QEMU_NOINLINE CoroutineThread *coroutine_thread_begin(CoroutineThread *thread)
 {
     thread->ready = true;
     thread->current = &thread->leader;
@@ -60,16 +58,13 @@ static QEMU_NOINLINE void thread_begins(CoroutineThread *thread)
     pthread_setspecific(key, thread);
     coroutine_pool_add_thread(thread);
     coroutine_fault_add_thread(thread);
+    return thread;
 }
 
-QEMU_NOINLINE CoroutineThread *coroutine_thread(void)
+QEMU_NOINLINE CoroutineThread *coroutine_thread_slow(void)
 {
-    CoroutineThread *thread = &this_thread;
-    /* Hides from the compiler that the answer may be the same again. */
+    CoroutineThread *thread = &coroutine_this_thread;
     __asm__ volatile("" : "+r"(thread));
-    if (unlikely(!thread->ready)) {
-        thread_begins(thread);
-    }
     return thread;
 }
 

@@ -23,11 +23,38 @@ typedef struct CoroutineThread {
     QLIST_ENTRY(CoroutineThread) next; /* all threads; under the pool's lock */
 } CoroutineThread;
 
+/* Only for the function below. */
+extern __thread CoroutineThread coroutine_this_thread
+    __attribute__((tls_model("initial-exec")));
+
+CoroutineThread *coroutine_thread_slow(void);
+CoroutineThread *coroutine_thread_begin(CoroutineThread *thread);
+
 /*
  * The calling thread's.  A coroutine must ask again after every switch; but
  * one that has entered another cannot migrate before that returns.
+ *
+ * Compilers take the address of a thread-local variable for a constant.  So it
+ * is computed by an asm that they must not merge with another, or, where we
+ * have none, in a function that is not inlined.
  */
-CoroutineThread *coroutine_thread(void);
+static inline CoroutineThread *coroutine_thread(void)
+{
+    CoroutineThread *thread;
+#if defined(__x86_64__) && defined(__LP64__)
+    __asm__ volatile("movq coroutine_this_thread@gottpoff(%%rip), %0\n\t"
+                     "addq %%fs:0, %0"
+                     : "=r"(thread)
+                     :
+                     : "cc");
+#else
+    thread = coroutine_thread_slow();
+#endif
+    if (unlikely(!thread->ready)) {
+        return coroutine_thread_begin(thread);
+    }
+    return thread;
+}
 
 /* Finds the bounds of the calling thread's own stack. */
 void coroutine_measure_leader(Coroutine *leader);

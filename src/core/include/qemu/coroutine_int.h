@@ -11,12 +11,6 @@
 #include "qemu/coroutine.h"
 #include "qemu/queue.h"
 
-typedef enum {
-    COROUTINE_YIELD = 1,
-    COROUTINE_TERMINATE = 2,
-    COROUTINE_ENTER = 3,
-} CoroutineAction;
-
 struct Coroutine {
     /* Touched by every switch. */
     void *sp;                     /* of the parked stack */
@@ -41,6 +35,8 @@ struct Coroutine {
     uint16_t stack_class;
     bool canary;                  /* no guard below: check at each switch */
     bool started;                 /* has been entered since creation */
+    bool entering_woken;          /* its frames include enter_woken() */
+    bool arrived;                 /* ASan knows already */
     uint32_t uses;                /* times it ended, over all its lives */
     char *stack_base;             /* lowest usable byte */
     size_t stack_size;            /* up to the end of the stack's memory */
