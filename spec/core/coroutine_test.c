@@ -183,21 +183,20 @@ static void wake_later(Coroutine *co)
 typedef struct Link {
     Coroutine *co;
     struct Link *next;
-    char *stack;
+    int entered;
 } Link;
 
 static void coroutine_fn chain(void *opaque)
 {
     Link *link = opaque;
-    char here;
-    link->stack = &here;
+    link->entered++;
     if (link->next) {
         wake_later(link->next->co);
     }
     qemu_coroutine_yield();
 }
 
-TEST(a_chain_of_25000_wakeups_does_not_deepen_the_stack)
+static void *run_chain(void *opaque)
 {
     static Link links[25000];
     int n = test_is_slow() ? 2000 : 25000;
@@ -207,12 +206,22 @@ TEST(a_chain_of_25000_wakeups_does_not_deepen_the_stack)
     }
     qemu_coroutine_enter(links[0].co);
     for (int i = 0; i < n; i++) {
-        ASSERT(links[i].stack != NULL);
-    }
-    for (int i = 0; i < n; i++) {
-        links[i].next = NULL;
+        ASSERT_EQ(links[i].entered, 1);
         qemu_coroutine_enter(links[i].co);
     }
+    return NULL;
+}
+
+TEST(a_chain_of_25000_wakeups_does_not_deepen_the_stack)
+{
+    pthread_attr_t attr;
+    pthread_t thread;
+    /* A hundred bytes per link would overflow this. */
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, test_is_slow() ? 192 << 10 : 128 << 10);
+    ASSERT_EQ(pthread_create(&thread, &attr, run_chain, NULL), 0);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attr);
 }
 
 static Coroutine *node[8];
@@ -487,9 +496,9 @@ TEST(each_coroutine_has_its_own_rounding_mode)
 
 static void coroutine_fn migrate(void *opaque)
 {
-    pthread_t *seen = opaque;
+    int *seen = opaque;
     for (int i = 0; i < 4; i++) {
-        seen[i] = pthread_self();
+        seen[i] = qemu_get_thread_id();
         ASSERT(qemu_in_coroutine());
         qemu_coroutine_yield();
     }
@@ -505,16 +514,17 @@ static void *enter_in_thread(void *co)
 
 TEST(a_coroutine_migrates_between_threads)
 {
-    pthread_t seen[4], thread;
+    int seen[4];
+    pthread_t thread;
     Coroutine *co = qemu_coroutine_create(migrate, seen);
     for (int i = 0; i < 4; i++) {
         if (i % 2) {
             qemu_coroutine_enter(co);
-            ASSERT(pthread_equal(seen[i], pthread_self()));
+            ASSERT_EQ(seen[i], qemu_get_thread_id());
         } else {
             pthread_create(&thread, NULL, enter_in_thread, co);
             pthread_join(thread, NULL);
-            ASSERT(!pthread_equal(seen[i], pthread_self()));
+            ASSERT_CMP(seen[i], !=, qemu_get_thread_id());
         }
     }
     pthread_create(&thread, NULL, enter_in_thread, co); /* ends there */

@@ -45,8 +45,13 @@ AIOCTL_END_DECLS
         CoMutex *: QLOCKABLE_PAIR_(x, qemu_co_mutex_lock,                    \
                                    qemu_co_mutex_unlock))
 
-#define QEMU_MAKE_LOCKABLE(x)                                        \
-    ((x) ? (QemuLockable *)QEMU_MAKE_LOCKABLE_NONNULL(x) : NULL)
+#define QEMU_MAKE_LOCKABLE(x) \
+    qemu_lockable_if((x), QEMU_MAKE_LOCKABLE_NONNULL(x))
+
+static inline QemuLockable *qemu_lockable_if(const void *x, QemuLockable *l)
+{
+    return x ? l : NULL;
+}
 
 static inline void qemu_lockable_lock(QemuLockable *x)
 {
