@@ -51,8 +51,23 @@ local function job_of(o, status)
   }
 end
 
+-- An error that the host prints as it is, without a traceback.  It still dies
+-- of the signal that caused it.
+local Interrupted = {}
+function Interrupted.__tostring(self)
+  return self.message
+end
+
+local function interrupted(o, step, status)
+  return setmetatable({
+    message = ("copy: interrupted at %s of %s%s"):format(
+      units.size(status.done), units.size(status.total),
+      step.interrupted(o, status)),
+  }, Interrupted)
+end
+
 -- Runs one step with a progress line.  When the user interrupts it, says how
--- far it came and lets the cancel go on: the host dies of the signal.
+-- far it came.
 local function run_step(o, step)
   local status = { done = 0, total = 0 }
   local job = job_of(o, status)
@@ -63,9 +78,7 @@ local function run_step(o, step)
     return table.unpack(results, 2, results.n)
   end
   if aio.is_cancelled(results[2]) then
-    io.stderr:write(("aioctl copy: interrupted at %s of %s%s\n"):format(
-      units.size(status.done), units.size(status.total),
-      step.interrupted(o, status)))
+    error(interrupted(o, step, status))
   end
   error(results[2], 0)
 end

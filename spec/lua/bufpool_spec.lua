@@ -67,7 +67,10 @@ describe("aio.bufpool", function()
   it("loses no buffer to a cancelled waiter", function()
     local pool <close> = aio.bufpool { count = 1, size = 16 }
     local held = pool:get()
-    local task = aio.spawn(function() pool:get() end)
+    local task = aio.spawn(function()
+      local b <close> = pool:get()
+      assert.equal(16, #b)
+    end)
     aio.yield()
     held:close()  -- handed to the task, which is cancelled before it runs
     task:cancel()

@@ -99,14 +99,16 @@ local function run(o)
   }
   local a <close> = open_uncached(job, o.src)
   local b <close> = open_uncached(job, o.dst)
-  local size, other = copy.check(a:size()), copy.check(b:size())
-  if other ~= size and not o.prefix then
-    return { bytes = 0, differs = math.min(size, other) }
-  end
+  local longer, other = copy.check(a:size()), copy.check(b:size())
+  local size = math.min(longer, other)
   job.files = { a, b }
   job.status.done, job.status.total = 0, size
   local start = aio.now()
   compare_all(job, size)
+  if not job.differs and (other < longer or other > longer and not o.prefix)
+  then
+    job.differs = size
+  end
   return { bytes = size, differs = job.differs, seconds = aio.now() - start }
 end
 
