@@ -60,7 +60,7 @@ end
 
 local function interrupted(o, step, status)
   return setmetatable({
-    message = ("copy: interrupted at %s of %s%s"):format(
+    message = ("interrupted at %s of %s%s"):format(
       units.size(status.done), units.size(status.total),
       step.interrupted(o, status)),
   }, Interrupted)
