@@ -10,6 +10,7 @@
 #include "host/host.h"
 #include "vm.h"
 #include "aioctl/context.h"
+#include "aioctl/coroutine.h"
 #include "qapi/error.h"
 
 #include <errno.h>
@@ -155,6 +156,7 @@ static bool start(Host *host, lua_State *L)
     if (!prepare(host, L) || !open_vm(host, L)) {
         return false;
     }
+    aio_co_install_fault_handler();
     dump_install(host->vm);
     signals_install(host);
     if (timeout != 0 && !signals_start_timeout(timeout)) {
