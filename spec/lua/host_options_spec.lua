@@ -221,3 +221,104 @@ describe("the prompt", function()
     assert.equal(0, status)
   end)
 end)
+
+describe("leaving", function()
+  local function runs(code)
+    return aioctl("-e " .. host.quote("local aio = require 'aio' " .. code))
+  end
+
+  it("by os.exit() works from a callback, whoever catches errors", function()
+    local output, status = runs [[
+      aio.defer(function() pcall(os.exit, 5, true) print("no") end)
+      aio.sleep(10)
+    ]]
+    assert.equal("", output)
+    assert.equal(5, status)
+  end)
+
+  it("by os.exit() runs the __close handlers of all tasks", function()
+    local output, status = runs [[
+      local function closing(name)
+        return setmetatable({}, { __close = function() print(name) end })
+      end
+      local x <close> = closing("main")
+      aio.spawn(function()
+        local y <close> = closing("other")
+        aio.sleep(10)
+      end)
+      aio.spawn(function()
+        local z <close> = closing("caller")
+        coroutine.wrap(function() os.exit(6, true) end)()
+      end)
+      aio.sleep(10)
+    ]]
+    assert.matches("main\n", output)
+    assert.matches("other\n", output)
+    assert.matches("caller\n", output)
+    assert.equal(6, status)
+  end)
+
+  it("by os.exit() works from a finalizer", function()
+    local _, status = runs [[
+      setmetatable({}, { __gc = function() os.exit(7) end })
+      collectgarbage()
+      aio.sleep(10)
+    ]]
+    assert.equal(7, status)
+  end)
+
+  it("with an error ends the tasks that still run", function()
+    local output, status = runs [[
+      aio.spawn(function() aio.sleep(0.01) print("late") end)
+      error("main")
+    ]]
+    assert.matches("^aioctl: [^\n]*main\nstack traceback:\n", output)
+    assert.is_nil(output:find("late"))
+    assert.equal(1, status)
+  end)
+
+  it("in a deadlock says who waits, with status 3", function()
+    local output, status = runs "aio.park()"
+    assert.matches("^aioctl: deadlock: .*main task is parked", output)
+    assert.is_nil(output:find("cancelled"))
+    assert.equal(3, status)
+  end)
+
+  it("waits for tasks when the main chunk has ended", function()
+    local output, status = runs [[
+      aio.spawn(function() aio.sleep(0.002) print("late") end)
+      print("main ends")
+    ]]
+    assert.equal("main ends\nlate\n", output)
+    assert.equal(0, status)
+  end)
+
+  it("with --on-error=log needs more than a failed task", function()
+    local code = host.quote [[
+      local aio = require "aio"
+      aio.spawn(function() error("oops") end)
+      collectgarbage()
+      aio.sleep(0.002)
+      print("went on")
+    ]]
+    local output, status = aioctl("--on-error=log -e " .. code)
+    assert.matches("oops\n.*went on\n$", output)
+    assert.equal(0, status)
+  end)
+
+  it("the prompt ends the program", function()
+    local output, status = host.run(("echo 'aio.after(30, print)' | %s -i "
+      .. "-l aio"):format(host.quote(host.aioctl)), 10)
+    assert.matches("aio.task", output)
+    assert.equal(0, status)
+  end)
+end)
+
+describe("--stats", function()
+  it("prints the loop's counters at the end", function()
+    local output, status = aioctl("--stats --fdmon=poll -e "
+      .. "'require(\"aio\").sleep(0.001)'")
+    assert.matches("^aioctl: fdmon=poll iterations=%d+ .*timers=1", output)
+    assert.equal(0, status)
+  end)
+end)

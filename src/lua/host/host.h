@@ -58,6 +58,7 @@ typedef struct Host {
     LuaVM *vm;
     bool aio_loaded; /* some script has loaded aio.core */
     bool failed;     /* the main chunk ended with an error */
+    bool cancelled;  /* ... or because something else is ending the program */
 } Host;
 
 /* One long option.  @apply returns false after printing what is wrong. */
@@ -105,7 +106,8 @@ bool chunk_run_file(Host *host, lua_State *L,
 /* Message handler of lua_pcall(): adds the traceback. */
 int report_handler(lua_State *L);
 
-/* Prints and pops the message on top of the stack. */
+/* Prints and pops the message on top of the stack.  A cancellation that no
+ * signal asked for is no error: it only sets host->cancelled. */
 void report_error(Host *host, lua_State *L);
 
 /* "aioctl: ..." and a newline to stderr. */

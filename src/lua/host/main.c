@@ -59,6 +59,15 @@ static int open_libraries(lua_State *L)
     return 0;
 }
 
+/* Who leaves the prompt leaves the program, whatever still runs. */
+static bool run_prompt(Host *host, lua_State *L)
+{
+    repl_run(host, L);
+    host->vm->exit_close = true;
+    vm_request_exit(host->vm, EXIT_SUCCESS);
+    return true;
+}
+
 /* Without a script: -i, or what standard input is asks for. */
 static bool run_stdin(Host *host, lua_State *L)
 {
@@ -67,8 +76,7 @@ static bool run_stdin(Host *host, lua_State *L)
     }
     if (isatty(STDIN_FILENO)) {
         help_lua_version();
-        repl_run(host, L);
-        return true;
+        return run_prompt(host, L);
     }
     return chunk_run_file(host, L, NULL);
 }
@@ -89,8 +97,7 @@ static bool run_everything(Host *host, lua_State *L)
         return false;
     }
     if (options->interactive) {
-        repl_run(host, L);
-        return true;
+        return run_prompt(host, L);
     }
     return has_script || run_stdin(host, L);
 }
@@ -103,6 +110,8 @@ static int host_main(lua_State *L)
     bool ok = run_everything(host, L);
     if (ok) {
         signals_forgive(); /* the script chose to go on, and did */
+    } else if (host->cancelled) {
+        ok = true; /* whoever cancelled us knows the status */
     } else {
         host->failed = true;
         vm_request_exit(host->vm, EXIT_FAILURE);

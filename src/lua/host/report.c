@@ -12,22 +12,20 @@
 #include <stdio.h>
 #include <string.h>
 
-static bool is_cancelled(lua_State *L, int index)
+static bool is_cancellation(lua_State *L, int index)
 {
-    bool named = luaL_getmetafield(L, index, "__name") != LUA_TNIL;
-    bool same = named && lua_type(L, -1) == LUA_TSTRING &&
-                strcmp(lua_tostring(L, -1), "aio.cancelled") == 0;
+    bool found = luaL_getmetafield(L, index, "__name") == LUA_TSTRING;
 
-    lua_pop(L, named);
-    return same;
+    if (found) {
+        found = strcmp(lua_tostring(L, -1), "aio.cancelled") == 0;
+        lua_pop(L, 1);
+    }
+    return found;
 }
 
-/* What raises this value is INT, TERM or --timeout. */
-static const char *interruption(lua_State *L)
+/* Who cancels the main chunk: INT, TERM, --timeout; or, NULL, the script. */
+static const char *interruption(void)
 {
-    if (!is_cancelled(L, 1)) {
-        return NULL;
-    }
     if (signals_timed_out()) {
         return "interrupted by --timeout";
     }
@@ -38,13 +36,13 @@ int report_handler(lua_State *L)
 {
     const char *message = lua_tostring(L, 1);
 
-    if (message == NULL) {
-        message = interruption(L);
+    if (message == NULL && is_cancellation(L, 1)) {
+        message = interruption();
+        if (message == NULL) {
+            return 1; /* as it is: report_error() knows it */
+        }
     }
     if (message == NULL) {
-        if (is_cancelled(L, 1)) {
-            return 1; /* report_error() knows whether that is worth a word */
-        }
         if (luaL_callmeta(L, 1, "__tostring") &&
             lua_type(L, -1) == LUA_TSTRING) {
             return 1;
@@ -74,16 +72,16 @@ void report_error(Host *host, lua_State *L)
 {
     const char *message = lua_tostring(L, -1);
 
-    if (message == NULL && is_cancelled(L, -1)) {
-        if (host->vm != NULL && host->vm->exiting) {
-            lua_pop(L, 1); /* the program is ending: why has been said */
-            return;
+    if (message != NULL) {
+        report_message(host->progname, "%s", message);
+    } else if (is_cancellation(L, -1)) {
+        host->cancelled = true;
+        if (host->progname == NULL && !host->vm->exiting) {
+            report_message(NULL, "cancelled"); /* the prompt goes on */
         }
-        message = "cancelled";
+    } else {
+        report_message(host->progname, "(error object is a %s value)",
+                       luaL_typename(L, -1));
     }
-    if (message == NULL) {
-        message = "(error object is not a string)";
-    }
-    report_message(host->progname, "%s", message);
     lua_pop(L, 1);
 }
