@@ -120,10 +120,7 @@ void lcontext_close(lua_State *L, LuaContext *self)
         aio_context_release(self->ctx);
     }
     lfdtable_free(self);
-    /* os.exit() in a callback: the poll below us ends with the process. */
-    if (!aio_context_is_dispatching(self->ctx)) {
-        aio_context_unref(self->ctx);
-    }
+    aio_context_unref(self->ctx);
     self->ctx = NULL;
 }
 
