@@ -49,6 +49,9 @@
 /* The leak checker looks for pointers this far below the top of a stack. */
 #define CHECKER_ROOT_BYTES (256u << 10)
 
+/* The lowest bytes may be a canary, which is looked at. */
+#define CHECKER_KEEP_BYTES 64
+
 static inline bool checker_on_valgrind(void)
 {
 #ifdef CORO_VALGRIND
@@ -81,11 +84,10 @@ static inline void checker_arrive(Coroutine *self)
 #endif
 }
 
-/* The same in a function that runs on @self's stack before @self's own
- * checker_arrive(). */
-static inline void checker_arrive_early(Coroutine *self)
+/* Last thing in a function that was called on @self's stack before @self
+ * itself goes on: it has arrived already. */
+static inline void checker_arrived(Coroutine *self)
 {
-    checker_arrive(self);
 #ifdef CORO_ASAN
     self->arrived = true;
 #endif
@@ -141,8 +143,8 @@ static inline void checker_remove_stack(Coroutine *co)
 static inline void checker_recycle_stack(Coroutine *co)
 {
 #ifdef CORO_VALGRIND
-    size_t n = (size_t)((char *)co->sp - co->stack_base);
-    (void)VALGRIND_MAKE_MEM_UNDEFINED(co->stack_base, n);
+    char *base = co->stack_base + CHECKER_KEEP_BYTES;
+    (void)VALGRIND_MAKE_MEM_UNDEFINED(base, (char *)co->sp - base);
 #endif
 }
 

@@ -101,8 +101,10 @@ static void enter_woken(CoroutineThread *thread, Coroutine *self,
 static void after_yield(void *opaque)
 {
     CoroutineThread *thread = coroutine_thread();
-    checker_arrive_early(thread->current);
-    enter_woken(thread, thread->current, opaque);
+    Coroutine *self = thread->current;
+    checker_arrive(self);
+    enter_woken(thread, self, opaque);
+    checker_arrived(self);
 }
 
 /* On the caller's stack, after @opaque ended. */
@@ -111,13 +113,14 @@ static void after_end(void *opaque)
     CoroutineThread *thread = coroutine_thread();
     Coroutine *self = thread->current, *co = opaque;
     AioContext *ctx = co->ctx;
-    checker_arrive_early(self);
+    checker_arrive(self);
     CHECKF(co->locks_held == 0, "coroutine '%s' ended holding %u locks",
            name_of(co), co->locks_held);
     pool_put(thread, co);
     if (unlikely(!QSIMPLEQ_EMPTY(&thread->woken) && !self->entering_woken)) {
         enter_woken(thread, self, ctx);
     }
+    checker_arrived(self);
 }
 
 /* The running coroutine is about to go back to its caller, which is returned.
