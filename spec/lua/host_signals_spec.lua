@@ -113,6 +113,36 @@ describe("INT", function()
   end)
 end)
 
+describe("INT at the prompt", function()
+  -- The shell that feeds the prompt a line signals it once that has begun.
+  local function prompt(line)
+    local name = os.tmpname()
+    local first = ("io.open(%q, 'w'):close() %s"):format(name .. ".up", line)
+    local command = ("{ echo %s; while [ ! -e $F.up ]; do sleep 0.01; done; "
+      .. "kill -INT $(cat $F); } | timeout 10 sh -c 'echo $$ >$F; "
+      .. "exec %s -i 2>&1'"):format(host.quote(first), host.aioctl)
+    local pipe = assert(io.popen(("F=%s; export F; %s; echo $?"):format(name,
+      command), "r"))
+    local output = pipe:read("a")
+    pipe:close()
+    os.remove(name .. ".up")
+    os.remove(name)
+    return output
+  end
+
+  it("ends the program as in lua, without a word", function()
+    local output = prompt("print(7)")
+    assert.matches("\n7\n.*\n130\n$", output)
+    assert.is_nil(output:find("interrupted"))
+  end)
+
+  it("ends the line that runs, and no more", function()
+    local output = prompt("while true do end")
+    assert.matches("\ninterrupted!\nstack traceback:\n", output)
+    assert.matches("> \n0\n$", output)
+  end)
+end)
+
 describe("TERM", function()
   it("unwinds, and kills like itself", function()
     local output, kind, number = ends([[

@@ -116,7 +116,8 @@ void report_message(const char *progname, const char *format, ...)
 
 /* ---- repl.c ------------------------------------------------------------- */
 
-void repl_run(Host *host, lua_State *L);
+/* Returns false when a signal ended it. */
+bool repl_run(Host *host, lua_State *L);
 
 /* ---- search.c ----------------------------------------------------------- */
 

@@ -62,7 +62,9 @@ static int open_libraries(lua_State *L)
 /* Who leaves the prompt leaves the program, whatever still runs. */
 static bool run_prompt(Host *host, lua_State *L)
 {
-    repl_run(host, L);
+    if (!repl_run(host, L)) {
+        return false;
+    }
     host->vm->exit_close = true;
     vm_request_exit(host->vm, EXIT_SUCCESS);
     return true;

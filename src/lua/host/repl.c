@@ -110,7 +110,11 @@ static bool next_line(Host *host, lua_State *L, bool first)
         lua_remove(L, -2);
     }
     if (chunk_pcall(L, 1, 1) != LUA_OK) {
-        report_error(host, L);
+        if (signals_deadly()) {
+            lua_pop(L, 1); /* a signal at the prompt: no news */
+        } else {
+            report_error(host, L);
+        }
         return false;
     }
     if (lua_isnil(L, -1)) {
@@ -186,7 +190,7 @@ static void print_results(Host *host, lua_State *L)
     }
 }
 
-void repl_run(Host *host, lua_State *L)
+bool repl_run(Host *host, lua_State *L)
 {
     const char *progname = host->progname;
 
@@ -212,4 +216,5 @@ void repl_run(Host *host, lua_State *L)
     putchar('\n');
     fflush(stdout);
     host->progname = progname;
+    return !signals_deadly();
 }
