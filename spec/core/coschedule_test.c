@@ -135,7 +135,8 @@ static void schedule_and_ready(void *opaque)
 
 TEST(scheduling_twice_aborts_naming_who_was_first)
 {
-    ASSERT_ABORTS(schedule_twice, NULL, "already scheduled in 'aio_co_schedule'");
+    ASSERT_ABORTS(schedule_twice, NULL,
+                  "already scheduled in 'aio_co_schedule'");
     ASSERT_ABORTS(schedule_and_ready, NULL,
                   "already scheduled in 'aio_co_schedule'");
 }

@@ -1,8 +1,8 @@
 /*
  * fdmon_conformance_test.c - every promise about fds, on every monitor
  *
- * A scenario is a function of a context.  Each runs once per row of the table of
- * monitors; a row that this machine refuses is reported and left out.
+ * A scenario is a function of a context.  Each runs once per row of the table
+ * of monitors; a row that this machine refuses is reported and left out.
  */
 #include <fcntl.h>
 #include <pthread.h>

@@ -92,7 +92,8 @@ TEST(random_arming_moving_and_deleting_keeps_the_heap_in_order)
             ASSERT(!timer_pending(&entry->timer));
         } else {
             timer_mod_ns(&entry->timer, far + (random >> 20));
-            ASSERT_EQ(timer_expire_time_ns(&entry->timer), far + (random >> 20));
+            ASSERT_EQ(timer_expire_time_ns(&entry->timer),
+                      far + (random >> 20));
         }
     }
     int64_t first = INT64_MAX;

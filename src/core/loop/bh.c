@@ -44,7 +44,7 @@ struct QEMUBH {
     QTAILQ_ENTRY(QEMUBH) all; /* list_lock; not for one-shots */
 };
 
-/* ---- queueing -------------------------------------------------------------- */
+/* ---- queueing ----------------------------------------------------------- */
 
 static void queue_append(BHQueue *queue, QEMUBH *bh)
 {
@@ -161,7 +161,7 @@ void qemu_bh_delete(QEMUBH *bh)
     enqueue(bh, BH_DELETED);
 }
 
-/* ---- creating and freeing --------------------------------------------------- */
+/* ---- creating and freeing ----------------------------------------------- */
 
 QEMUBH *aio_bh_new_full(AioContext *ctx, QEMUBHFunc *cb, void *opaque,
                         const char *name)
@@ -232,7 +232,7 @@ static void bh_free(AioContext *ctx, QEMUBH *bh, unsigned flags)
     free(bh);
 }
 
-/* ---- running ------------------------------------------------------------------ */
+/* ---- running ------------------------------------------------------------ */
 
 static bool flags_to_be_called(unsigned flags)
 {
@@ -309,7 +309,7 @@ int64_t bh_timeout(AioContext *ctx)
     return timeout;
 }
 
-/* ---- the end ----------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------ */
 
 static void leaks_append(char *text, size_t size, const QEMUBH *bh,
                          const char *what)

@@ -11,8 +11,8 @@
  * The budget adapts: a wait that would have ended within poll_max_ns lengthens
  * it, a longer one shortens it.
  *
- * A handler takes part once its fd has fired, and no longer when its io_poll has
- * found nothing for seven seconds; its fd is watched all the time.
+ * A handler takes part once its fd has fired, and no longer when its io_poll
+ * has found nothing for seven seconds; its fd is watched all the time.
  *
  * Rule: nodes leave ctx->poll_list only when nobody walks (handler.c), so a
  * callback may do to handlers what it likes.
@@ -43,7 +43,7 @@ void busypoll_add(AioContext *ctx, AioHandler *node)
     }
 }
 
-/* ---- begin and end ------------------------------------------------------------ */
+/* ---- begin and end ------------------------------------------------------ */
 
 static void start(AioContext *ctx)
 {
@@ -86,7 +86,8 @@ bool busypoll_stop(AioContext *ctx)
     QTAILQ_FOREACH(node, &ctx->poll_list, node_poll)
     {
         stop_node(node);
-        /* What came in before io_poll_end took effect is announced by nobody. */
+        /* What came in before io_poll_end took effect is announced by nobody.
+         * */
         if (may_poll(ctx, node) && node->io_poll(node->opaque)) {
             handler_make_poll_ready(ctx, node);
             found = true;
@@ -95,7 +96,7 @@ bool busypoll_stop(AioContext *ctx)
     return found;
 }
 
-/* ---- rounds --------------------------------------------------------------------- */
+/* ---- rounds ------------------------------------------------------------- */
 
 static bool poll_handlers(AioContext *ctx, int64_t now_ns)
 {
@@ -182,7 +183,7 @@ void busypoll_run(AioContext *ctx, int64_t start_ns, int64_t *timeout)
     }
 }
 
-/* ---- the budget ------------------------------------------------------------------- */
+/* ---- the budget --------------------------------------------------------- */
 
 /* With one processor polling only keeps the other side from running. */
 static bool single_cpu(void)

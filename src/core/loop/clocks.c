@@ -1,8 +1,8 @@
 /*
  * clocks.c - the four clocks, which can be stopped, and groups of timer lists
  *
- * Stopping a clock stops its timers, in all contexts; the time it shows goes on.
- * Each clock knows its lists, under one lock that is never held during a
+ * Stopping a clock stops its timers, in all contexts; the time it shows goes
+ * on. Each clock knows its lists, under one lock that is never held during a
  * callback: qemu_clock_enable() takes a reference to a list, lets go of the
  * lock, and only then waits for the list's callbacks to return.
  */
@@ -52,7 +52,7 @@ void clock_remove_list(QEMUTimerList *list)
     unlock_clocks();
 }
 
-/* ---- time ---------------------------------------------------------------------- */
+/* ---- time --------------------------------------------------------------- */
 
 int64_t get_clock(void)
 {
@@ -95,7 +95,7 @@ int qemu_timeout_ns_to_ms(int64_t ns)
     return (int)MIN(ms, (int64_t)INT32_MAX);
 }
 
-/* ---- all lists of a clock ---------------------------------------------------------- */
+/* ---- all lists of a clock ----------------------------------------------- */
 
 void qemu_clock_notify(QEMUClockType type)
 {
@@ -219,7 +219,7 @@ bool qemu_clock_run_all_timers(void)
     return timerlistgroup_run_timers(timer_main_group());
 }
 
-/* ---- groups --------------------------------------------------------------------------- */
+/* ---- groups ------------------------------------------------------------- */
 
 void timerlistgroup_init(QEMUTimerListGroup *tlg, QEMUTimerListNotifyCB *cb,
                          void *opaque)
@@ -263,7 +263,7 @@ int64_t timerlistgroup_deadline_ns(QEMUTimerListGroup *tlg)
     return deadline;
 }
 
-/* ---- short forms -------------------------------------------------------------------------- */
+/* ---- short forms -------------------------------------------------------- */
 
 void timer_init(QEMUTimer *ts, QEMUClockType type, int scale, QEMUTimerCB *cb,
                 void *opaque)

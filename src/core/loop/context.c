@@ -2,9 +2,9 @@
  * context.c - the life of a context, its settings and its statistics
  *
  * Destruction goes in the reverse order of dependence: file engines (their
- * hooks) while handlers and bottom halves still work, coroutines, bottom halves, timers, handlers, monitor, notifier.  What the
- * owner forgot is named, and the program aborts: it would be called back later
- * with freed memory.
+ * hooks) while handlers and bottom halves still work, coroutines, bottom
+ * halves, timers, handlers, monitor, notifier.  What the owner forgot is named,
+ * and the program aborts: it would be called back later with freed memory.
  *
  * Rule: an invalid setting changes nothing and sets an Error that names the
  * value and the range.
@@ -14,7 +14,7 @@
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
-/* ---- life ------------------------------------------------------------------------ */
+/* ---- life --------------------------------------------------------------- */
 
 static void timers_changed(void *opaque, QEMUClockType type)
 {
@@ -116,7 +116,7 @@ void aio_context_release(AioContext *ctx)
     qemu_rec_mutex_unlock(&ctx->lock);
 }
 
-/* ---- hooks ------------------------------------------------------------------------ */
+/* ---- hooks -------------------------------------------------------------- */
 
 void context_add_hook(AioContext *ctx, const ContextHook *hook)
 {
@@ -138,7 +138,7 @@ void context_run_before_wait(AioContext *ctx)
     }
 }
 
-/* ---- timers of a context ------------------------------------------------------------ */
+/* ---- timers of a context ------------------------------------------------ */
 
 QEMUTimer *aio_timer_new_with_attrs(AioContext *ctx, QEMUClockType type,
                                     int scale, int attributes, QEMUTimerCB *cb,
@@ -166,7 +166,7 @@ void aio_timer_init(AioContext *ctx, QEMUTimer *ts, QEMUClockType type,
     timer_init_full(ts, &ctx->tlg, type, scale, 0, cb, opaque);
 }
 
-/* ---- settings ---------------------------------------------------------------------- */
+/* ---- settings ----------------------------------------------------------- */
 
 static bool in_range(const char *name, int64_t value, int64_t min, int64_t max,
                      Error **errp)

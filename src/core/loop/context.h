@@ -21,7 +21,7 @@
 #include "loop/fdmon.h"
 #include "qemu/coroutine_int.h"
 
-/* ---- handlers -------------------------------------------------------------- */
+/* ---- handlers ----------------------------------------------------------- */
 
 struct AioHandler {
     /* Fixed at creation; -1 for a pseudo handler. */
@@ -37,7 +37,7 @@ struct AioHandler {
     bool is_notifier;  /* the context's own: running it is no progress */
     uint32_t revents;  /* events to be dispatched; valid in the ready list */
     uint64_t ready_slice; /* see handler_dispatch_ready() */
-    int64_t poll_idle_ns; /* when it is to leave the poll list; 0: not yet set */
+    int64_t poll_idle_ns; /* when to leave the poll list; 0: not yet set */
     IOHandler *io_read;
     IOHandler *io_write;
     AioPollFn *io_poll;
@@ -66,14 +66,15 @@ struct AioHandler {
     AioHandler **mon_prev;
 };
 
-/* ---- hooks of the file engines ----------------------------------------------- */
+/* ---- hooks of the file engines ------------------------------------------ */
 
 /*
  * Called in the home thread.  before_wait comes before every wait for fds, also
- * a non-blocking one, and before the timeout is computed: submit what is queued.
- * What it completes goes to the ready list.  Any may be NULL.  destroy comes while the context is
- * being destroyed, when handlers, bottom halves and monitor still work; hooks
- * are destroyed in the reverse order of their addition.
+ * a non-blocking one, and before the timeout is computed: submit what is
+ * queued.  What it completes goes to the ready list.  Any may be NULL.  destroy
+ * comes while the context is being destroyed, when handlers, bottom halves and
+ * monitor still work; hooks are destroyed in the reverse order of their
+ * addition.
  */
 typedef struct ContextHook {
     void (*before_wait)(AioContext *ctx);
@@ -82,7 +83,7 @@ typedef struct ContextHook {
 
 enum { CONTEXT_HOOKS_MAX = 8 };
 
-/* ---- the context ------------------------------------------------------------- */
+/* ---- the context -------------------------------------------------------- */
 
 typedef struct LoopThread LoopThread; /* home.c: a thread that runs loops */
 
@@ -147,8 +148,8 @@ struct AioContext {
     const FDMonBackend *fdmon;              /* NULL until first needed */
     const FDMonBackend *fdmon_next;         /* takes over at the end of tick */
     const FDMonBackend *fdmon_wanted;       /* NULL: auto */
-    char *fdmon_fallback;                   /* why fdmon is not the one wanted */
-    bool external_applied;                  /* node->watch reflects "disabled" */
+    char *fdmon_fallback;                   /* why it is not the one wanted */
+    bool external_applied;                  /* externals have watch == 0 */
     struct FDMonPollState *fdmon_poll;
     struct FDMonEpollState *fdmon_epoll;
     struct FDMonUringState *fdmon_io_uring;
@@ -186,13 +187,13 @@ struct AioContext {
     EventNotifier notifier;         /* written by any thread */
 };
 
-/* ---- context.c ----------------------------------------------------------------- */
+/* ---- context.c ---------------------------------------------------------- */
 
 /* Registers a hook once; again: nothing.  Home thread. */
 void context_add_hook(AioContext *ctx, const ContextHook *hook);
 void context_run_before_wait(AioContext *ctx);
 
-/* ---- home.c: which thread may poll --------------------------------------------- */
+/* ---- home.c: which thread may poll -------------------------------------- */
 
 /* Is the calling thread the home?  (No home: false.)  Cheap, any thread. */
 bool context_is_home(AioContext *ctx);
@@ -204,7 +205,7 @@ void context_leave(AioContext *ctx, AioContext *previous);
 /* Nobody's any more; part of the destruction. */
 void context_drop_home(AioContext *ctx);
 
-/* ---- handler.c ------------------------------------------------------------------- */
+/* ---- handler.c ---------------------------------------------------------- */
 
 /*
  * handler_make_ready: append @node to @list, or add to what it is ready for
@@ -240,14 +241,14 @@ void handler_mark_notifier(AioContext *ctx, int fd);
 /* Aborts naming what is still registered. */
 void handler_destroy(AioContext *ctx);
 
-/* ---- bh.c ------------------------------------------------------------------------ */
+/* ---- bh.c --------------------------------------------------------------- */
 
-/* 0: something to run now; else nanoseconds until an idle one may wait, or -1. */
+/* 0: something to run now; else how long an idle one may wait, or -1. */
 int64_t bh_timeout(AioContext *ctx);
 /* Aborts naming what was not deleted. */
 void bh_destroy(AioContext *ctx);
 
-/* ---- notify.c --------------------------------------------------------------------- */
+/* ---- notify.c ----------------------------------------------------------- */
 
 bool notify_setup(AioContext *ctx, Error **errp);
 void notify_destroy(AioContext *ctx);
@@ -262,17 +263,17 @@ void notify_from_home(AioContext *ctx);
 /* Wakes a wait that the calling signal handler has interrupted. */
 void notify_interrupted(AioContext *ctx);
 
-/* ---- coschedule.c ------------------------------------------------------------------ */
+/* ---- coschedule.c ------------------------------------------------------- */
 
 bool coschedule_pending(AioContext *ctx);
 /* Resumes what was ready when called.  True: progress. */
 bool coschedule_run(AioContext *ctx);
 void coschedule_destroy(AioContext *ctx);
 
-/* ---- busypoll.c --------------------------------------------------------------------- */
+/* ---- busypoll.c --------------------------------------------------------- */
 
-/* Polls from @start_ns for at most the budget, and shortens @timeout by the time
- * that took, to 0 when there is something to do. */
+/* Polls from @start_ns for at most the budget, and shortens @timeout by the
+ * time that took, to 0 when there is something to do. */
 void busypoll_run(AioContext *ctx, int64_t start_ns, int64_t *timeout);
 /* Adapts the budget to how long polling and wait took together. */
 void busypoll_adjust(AioContext *ctx, int64_t block_ns);

@@ -1,16 +1,16 @@
 /*
  * coschedule.c - coroutines that are to run in a context
  *
- * ctx->ready is the home thread's FIFO, drained as the last phase of the tick, a
- * slice at a time.  Other threads push to ctx->co_remote, a lock-free stack that
- * the home thread turns round and appends; it does so before it appends anything
- * of its own, so that the order of causes is kept.
+ * ctx->ready is the home thread's FIFO, drained as the last phase of the tick,
+ * a slice at a time.  Other threads push to ctx->co_remote, a lock-free stack
+ * that the home thread turns round and appends; it does so before it appends
+ * anything of its own, so that the order of causes is kept.
  *
  * co->scheduled names who put the coroutine there; whoever sets it first wins,
  * the second aborts.  It is cleared before the coroutine is entered.
  *
- * Rule: a coroutine is on exactly one of the two queues, of one context, exactly
- * while co->scheduled is set.
+ * Rule: a coroutine is on exactly one of the two queues, of one context,
+ * exactly while co->scheduled is set.
  */
 #include "loop/context.h"
 #include "qemu/atomic.h"
@@ -18,7 +18,7 @@
 /* Compared by address: those that do not need the context's lock. */
 static const char ready_name[] = "aio_co_ready";
 
-/* ---- queueing ------------------------------------------------------------------ */
+/* ---- queueing ----------------------------------------------------------- */
 
 static void ready_append(ReadyQueue *queue, Coroutine *co)
 {
@@ -109,7 +109,7 @@ void aio_co_schedule(AioContext *ctx, Coroutine *co)
     aio_context_unref(ctx);
 }
 
-/* ---- running ------------------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------ */
 
 bool coschedule_pending(AioContext *ctx)
 {
@@ -163,7 +163,7 @@ void coschedule_destroy(AioContext *ctx)
            "scheduled in '%s'", co->name ? co->name : "?", co->scheduled);
 }
 
-/* ---- entering -------------------------------------------------------------------- */
+/* ---- entering ----------------------------------------------------------- */
 
 void aio_co_enter(AioContext *ctx, Coroutine *co)
 {

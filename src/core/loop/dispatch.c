@@ -7,8 +7,8 @@
  * reach, and the outer call finds the rest.
  *
  * A slice ends where the list ended when the phase began: each node carries the
- * number of the slice it was appended in.  What a callback makes ready waits for
- * the next pass, so no handler can keep the others from running.
+ * number of the slice it was appended in.  What a callback makes ready waits
+ * for the next pass, so no handler can keep the others from running.
  *
  * Rule: a node is off the list before its callback runs, and is not touched
  * after a callback that deleted it, except for its tombstone.
@@ -121,7 +121,7 @@ bool handler_dispatch_ready(AioContext *ctx)
     return progress;
 }
 
-/* ---- external handlers ------------------------------------------------------ */
+/* ---- external handlers -------------------------------------------------- */
 
 void aio_disable_external(AioContext *ctx)
 {

@@ -2,10 +2,11 @@
  * fdmon.c - the table of monitors, the checked way to call one, and the switch
  *
  * A context has at most one monitor in use (ctx->fdmon), set up when first
- * needed.  A request for another sets the new one up at once, so that errors are
- * reported to whoever asks; inside a callback the handlers move over at the end
- * of the tick.  While they move ctx->fdmon is NULL: handlers that other threads
- * register meanwhile are only put in the table, and the move finds them there.
+ * needed.  A request for another sets the new one up at once, so that errors
+ * are reported to whoever asks; inside a callback the handlers move over at the
+ * end of the tick.  While they move ctx->fdmon is NULL: handlers that other
+ * threads register meanwhile are only put in the table, and the move finds them
+ * there.
  *
  * Rule: ctx->fdmon changes with list_lock held and nobody inside wait().
  */
@@ -23,7 +24,7 @@ static const FDMonBackend *const fdmon_backends[] = {
 
 #define FDMON_LAST fdmon_backends[ARRAY_SIZE(fdmon_backends) - 1]
 
-/* ---- calls to the monitor in use ----------------------------------------- */
+/* ---- calls to the monitor in use ---------------------------------------- */
 
 void fdmon_update(AioContext *ctx, AioHandler *old_node, AioHandler *new_node)
 {
@@ -65,7 +66,7 @@ bool fdmon_need_wait(AioContext *ctx)
     return ctx->fdmon->ops.need_wait(ctx);
 }
 
-/* ---- the switch ------------------------------------------------------------ */
+/* ---- the switch --------------------------------------------------------- */
 
 static void remove_all(AioContext *ctx, const FDMonBackend *backend)
 {
@@ -143,7 +144,7 @@ void fdmon_destroy(AioContext *ctx)
     ctx->fdmon_fallback = NULL;
 }
 
-/* ---- choosing ----------------------------------------------------------------- */
+/* ---- choosing ----------------------------------------------------------- */
 
 /* @length: of the name without a '!'. */
 static const FDMonBackend *find(const char *name, size_t length)
@@ -259,7 +260,7 @@ bool aio_context_set_fdmon(AioContext *ctx, const char *name, Error **errp)
     return true;
 }
 
-/* ---- questions ------------------------------------------------------------------ */
+/* ---- questions ---------------------------------------------------------- */
 
 const char *aio_context_fdmon(AioContext *ctx)
 {
@@ -308,7 +309,7 @@ const char *const *aio_fdmon_names(void)
     return names;
 }
 
-/* ---- external handlers ------------------------------------------------------------ */
+/* ---- external handlers -------------------------------------------------- */
 
 void fdmon_apply_external(AioContext *ctx)
 {

@@ -31,7 +31,8 @@ typedef struct FDMonBackend {
     /*
      * Create the monitor's own state, without any handler (update() follows for
      * each).  Home thread; another monitor may still be in use.  On failure set
-     * @errp: "io_uring: cannot create a ring: ..., see kernel.io_uring_disabled".
+     * @errp: "io_uring: cannot create a ring: ..., see
+     * kernel.io_uring_disabled".
      */
     bool (*setup)(AioContext *ctx, Error **errp);
 
@@ -41,7 +42,8 @@ typedef struct FDMonBackend {
      */
     void (*destroy)(AioContext *ctx);
 
-    /* Does the machine have it at all?  NULL: always.  Sets @errp as setup(). */
+    /* Does the machine have it at all?  NULL: always.  Sets @errp as setup().
+     * */
     bool (*probe)(Error **errp);
 
     /*
@@ -51,11 +53,13 @@ typedef struct FDMonBackend {
     bool need_wait_is_exact;
 
     /*
-     * One fd that polls readable when wait() would report something, for
-     * another loop to wait on; NULL or a negative result: none, that loop has
-     * to watch each handler's fd.
+     * An fd that becomes readable when wait() has something to report, for
+     * another loop to wait on; NULL or a negative result: there is none.
+     * Unless poll_fd_covers_handlers, what handlers' fds report may come
+     * without it, so that loop has to watch each of them too.
      */
     int (*poll_fd)(AioContext *ctx);
+    bool poll_fd_covers_handlers;
 } FDMonBackend;
 
 extern const FDMonBackend fdmon_poll;
@@ -64,7 +68,7 @@ extern const FDMonBackend fdmon_epoll;
 extern const FDMonBackend fdmon_io_uring;
 #endif
 
-/* ---- the checked face, used by the loop ------------------------------------ */
+/* ---- the checked face, used by the loop --------------------------------- */
 
 /* List lock held. */
 void fdmon_update(AioContext *ctx, AioHandler *old_node, AioHandler *new_node);

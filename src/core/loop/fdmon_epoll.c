@@ -2,13 +2,13 @@
  * fdmon_epoll.c - the monitor on epoll(7)
  *
  * The kernel's set follows the handlers: one epoll_ctl() per change, none per
- * wait.  Waits have nanosecond timeouts in one system call (epoll_pwait2); where
- * the kernel lacks it, milliseconds, rounded up.
+ * wait.  Waits have nanosecond timeouts in one system call (epoll_pwait2);
+ * where the kernel lacks it, milliseconds, rounded up.
  *
  * What the kernel hands back names an fd and the id under which we registered
  * it, not a pointer: an fd that was closed behind our back while a duplicate
- * lives on stays in the kernel's set for ever.  Such an event has an id that the
- * table does not know, and makes us build the set anew.
+ * lives on stays in the kernel's set for ever.  Such an event has an id that
+ * the table does not know, and makes us build the set anew.
  *
  * An fd that epoll refuses (regular files: EPERM) is always ready, as poll()
  * sees it: it is on a list, and while the list is not empty nobody waits.
@@ -85,7 +85,7 @@ static void epoll_destroy(AioContext *ctx)
     }
 }
 
-/* ---- the set ------------------------------------------------------------------ */
+/* ---- the set ------------------------------------------------------------ */
 
 static void always_add(struct FDMonEpollState *state, AioHandler *node)
 {
@@ -210,7 +210,7 @@ static void rebuild(AioContext *ctx, struct FDMonEpollState *state)
     state->stale = false;
 }
 
-/* ---- waiting ---------------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------ */
 
 #ifndef SYS_epoll_pwait2
 #define SYS_epoll_pwait2 441
@@ -310,4 +310,5 @@ const FDMonBackend fdmon_epoll = {
     .destroy = epoll_destroy,
     .probe = epoll_probe,
     .poll_fd = epoll_poll_fd,
+    .poll_fd_covers_handlers = true,
 };

@@ -46,12 +46,14 @@ typedef struct FDMonUringState {
     AioHandler *dying; /* doubly linked */
     unsigned generation;
 
+    EventNotifier signal;       /* see poll_fd */
+    unsigned signal_generation; /* of the ring that signals it */
     /* List lock; the count is also read without it. */
     AioHandler **changed;
     unsigned changed_count, changed_size;
 } FDMonUringState;
 
-/* ---- lists; home thread ------------------------------------------------------- */
+/* ---- lists; home thread ------------------------------------------- */
 
 static void todo_add(FDMonUringState *state, AioHandler *node)
 {
@@ -105,7 +107,7 @@ static void node_release(AioHandler *node)
     __atomic_store_n(&node->mon_refs, 0, __ATOMIC_RELEASE);
 }
 
-/* ---- update(): any thread, list lock held ------------------------------------- */
+/* ---- update(): any thread, list lock held ------------------------- */
 
 static void note(FDMonUringState *state, AioHandler *node, unsigned flags)
 {
@@ -115,7 +117,7 @@ static void note(FDMonUringState *state, AioHandler *node, unsigned flags)
     }
     node->mon_id |= NOTED_CHANGED;
     if (state->changed_count == state->changed_size) {
-        state->changed_size = state->changed_size ? state->changed_size * 2 : 64;
+        state->changed_size = MAX(64u, state->changed_size * 2);
         state->changed = check_realloc(
             state->changed, state->changed_size * sizeof(AioHandler *));
     }
@@ -139,7 +141,7 @@ static void fdmon_io_uring_update(AioContext *ctx, AioHandler *old_node,
     }
 }
 
-/* ---- from notes to submissions; home thread ------------------------------------ */
+/* ---- from notes to submissions; home thread ----------------------- */
 
 static void take_change(FDMonUringState *state, AioHandler *node)
 {
@@ -225,7 +227,7 @@ static void flush(AioContext *ctx, FDMonUringState *state, Ring *ring)
     }
 }
 
-/* ---- completions ------------------------------------------------------------------ */
+/* ---- completions -------------------------------------------------- */
 
 /* After one of these, polling again makes sense. */
 static bool is_transient(int32_t res)
@@ -265,7 +267,7 @@ static void poll_done(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
     }
 }
 
-/* ---- a rebuilt ring ----------------------------------------------------------------- */
+/* ---- a rebuilt ring ----------------------------------------------- */
 
 /* The ring is gone, and its polls with it. */
 static void forget_armed(AioContext *ctx, FDMonUringState *state)
@@ -306,7 +308,7 @@ static Ring *usable_ring(AioContext *ctx, FDMonUringState *state)
     return ring;
 }
 
-/* ---- the monitor ---------------------------------------------------------------------- */
+/* ---- the monitor -------------------------------------------------- */
 
 static int fdmon_io_uring_wait(AioContext *ctx, AioHandlerList *ready_list,
                                int64_t timeout)
@@ -335,14 +337,37 @@ static bool fdmon_io_uring_need_wait(AioContext *ctx)
     return ring_is_ready(ring);
 }
 
+/*
+ * The ring's own fd does not wake those who poll it (DEFER_TASKRUN).  The
+ * eventfd does, but Linux 6.18 loses signals, all but the first, that a write
+ * to another eventfd causes: it is good for file I/O.  The caller asks
+ * need_wait() next.
+ */
 static int fdmon_io_uring_poll_fd(AioContext *ctx)
 {
     FDMonUringState *state = ctx->fdmon_io_uring;
     Ring *ring = usable_ring(ctx, state);
+    EventNotifier *signal = &state->signal;
 
-    flush(ctx, state, ring);
-    ring_submit(ring);
-    return ring->uring.ring_fd;
+    if (!signal->initialized && event_notifier_init(signal, false) < 0) {
+        return -1;
+    }
+    if (state->signal_generation != ring->generation + 1) {
+        if (io_uring_register_eventfd(&ring->uring, signal->rfd) < 0) {
+            return -1;
+        }
+        state->signal_generation = ring->generation + 1;
+    }
+    event_notifier_test_and_clear(signal);
+    return event_notifier_get_fd(signal);
+}
+
+static void drop_signal(AioContext *ctx, FDMonUringState *state)
+{
+    if (state->signal.initialized && ring_is_mine(ctx->ring)) {
+        io_uring_unregister_eventfd(&ctx->ring->uring);
+    }
+    event_notifier_cleanup(&state->signal);
 }
 
 static bool fdmon_io_uring_setup(AioContext *ctx, Error **errp)
@@ -373,7 +398,7 @@ static void drain(AioContext *ctx, FDMonUringState *state, Ring *ring)
     }
 }
 
-/* Another thread than the one that polled cannot ask the ring for anything. */
+/* Only the thread that polled can ask the ring for anything. */
 static void drop_without_ring(AioContext *ctx, FDMonUringState *state)
 {
     AioHandler *node;
@@ -402,6 +427,7 @@ static void fdmon_io_uring_destroy(AioContext *ctx)
     } else {
         drop_without_ring(ctx, state);
     }
+    drop_signal(ctx, state);
     ctx->fdmon_io_uring = NULL;
     free(state->changed);
     free(state);

@@ -7,8 +7,8 @@
  *
  * Rule: the arrays belong to the home thread; a pointer in them is good as long
  * as its tombstone is not set, which dispatch looks at before anything else.  A
- * handler is only freed when nobody walks, and freeing follows an update, so the
- * next wait rebuilds before it looks at any pointer.
+ * handler is only freed when nobody walks, and freeing follows an update, so
+ * the next wait rebuilds before it looks at any pointer.
  */
 #include "loop/context.h"
 #include "qemu/atomic.h"

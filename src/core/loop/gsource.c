@@ -1,10 +1,10 @@
 /*
  * gsource.c - a context as an event source of a GMainContext
  *
- * GLib sleeps on our behalf: on the monitor's own fd where it has one, which is
- * readable when the monitor would report something, else on every handler's fd.
- * Whatever the monitor, it stays in use.  A pass is prepare (submit, compute the
- * timeout), GLib's poll, check (harvest), dispatch (the tick's phases).
+ * GLib sleeps on our behalf: on the monitor's own fd where that says all, else
+ * on every handler's fd (as well).  Whatever the monitor, it stays in use.  A
+ * pass is prepare (submit, compute the timeout), GLib's poll, check (harvest),
+ * dispatch (the tick's phases).
  *
  * The source has a reference to the context; the context knows its source only
  * to hand out the same one again.  GLib and aio_poll() may take turns in the
@@ -13,8 +13,8 @@
  * Rule: between prepare and check notify_me says that somebody sleeps.  GLib
  * skips check when prepare said yes, so dispatch makes up for it.
  *
- * This is an object of its own in the archive: a program that does not ask for a
- * GSource does not load GLib.
+ * This is an object of its own in the archive: a program that does not ask for
+ * a GSource does not load GLib.
  */
 #include "loop/context.h"
 #include "qemu/atomic.h"
@@ -23,51 +23,43 @@
 
 #include <glib-unix.h>
 
-typedef struct WatchedFd {
-    int fd;
-    gpointer tag;
-} WatchedFd;
-
 typedef struct ContextSource {
     GSource source; /* first */
     AioContext *ctx;
     bool prepared;  /* notify_me has our bit */
-    bool each_fd;   /* watched holds the handlers' fds, of this version: */
+
+    /* What GLib polls: the monitor's fd (or -1), and those of the handlers, as
+     * of this version. */
+    bool each_fd;
+    int monitor_fd;
     unsigned version;
     unsigned count;
-    WatchedFd *watched;
+    gpointer *tags;
 } ContextSource;
 
-/* ---- what GLib polls -------------------------------------------------------- */
+/* ---- what GLib polls ---------------------------------------------------- */
 
 static void unwatch_all(ContextSource *self)
 {
     for (unsigned i = 0; i < self->count; i++) {
-        g_source_remove_unix_fd(&self->source, self->watched[i].tag);
+        g_source_remove_unix_fd(&self->source, self->tags[i]);
     }
     self->count = 0;
 }
 
 static void watch(ContextSource *self, int fd, uint32_t events)
 {
-    self->watched = check_realloc(self->watched, (self->count + 1) *
-                                                     sizeof(*self->watched));
-    self->watched[self->count++] = (WatchedFd){
-        .fd = fd,
-        .tag = g_source_add_unix_fd(&self->source, fd, (GIOCondition)events),
-    };
+    self->tags = check_realloc(self->tags,
+                               (self->count + 1) * sizeof(*self->tags));
+    self->tags[self->count++] =
+        g_source_add_unix_fd(&self->source, fd, (GIOCondition)events);
 }
 
-static void watch_each(ContextSource *self)
+static void watch_handlers(ContextSource *self)
 {
     AioContext *ctx = self->ctx;
-    unsigned version = qatomic_read(&ctx->handlers_version);
     AioHandler *node;
 
-    if (self->each_fd && self->version == version) {
-        return;
-    }
-    unwatch_all(self);
     qemu_mutex_lock(&ctx->list_lock);
     QTAILQ_FOREACH(node, &ctx->aio_handlers, node)
     {
@@ -76,33 +68,32 @@ static void watch_each(ContextSource *self)
         }
     }
     qemu_mutex_unlock(&ctx->list_lock);
-    self->each_fd = true;
-    self->version = version;
-}
-
-static void watch_monitor(ContextSource *self, int fd)
-{
-    if (!self->each_fd && self->count == 1 && self->watched[0].fd == fd) {
-        return;
-    }
-    unwatch_all(self);
-    self->each_fd = false;
-    watch(self, fd, EPOLLIN);
 }
 
 static void choose_fds(ContextSource *self)
 {
     const FDMonBackend *fdmon = self->ctx->fdmon;
     int fd = fdmon->poll_fd ? fdmon->poll_fd(self->ctx) : -1;
+    bool each_fd = fd < 0 || !fdmon->poll_fd_covers_handlers;
+    unsigned version = qatomic_read(&self->ctx->handlers_version);
 
+    if (self->monitor_fd == fd && self->each_fd == each_fd && self->count &&
+        (!each_fd || self->version == version)) {
+        return;
+    }
+    unwatch_all(self);
+    self->monitor_fd = fd;
+    self->each_fd = each_fd;
+    self->version = version;
     if (fd >= 0) {
-        watch_monitor(self, fd);
-    } else {
-        watch_each(self);
+        watch(self, fd, EPOLLIN);
+    }
+    if (each_fd) {
+        watch_handlers(self);
     }
 }
 
-/* ---- the source -------------------------------------------------------------- */
+/* ---- the source --------------------------------------------------------- */
 
 static gboolean source_prepare(GSource *source, gint *timeout)
 {
@@ -116,6 +107,10 @@ static gboolean source_prepare(GSource *source, gint *timeout)
 
     bool ready = aio_prepare(ctx) || notified;
     choose_fds(self);
+    /* What came before the monitor's fd was cleared is not announced. */
+    if (ctx->fdmon->need_wait_is_exact) {
+        ready |= fdmon_need_wait(ctx);
+    }
     *timeout = ready ? 0 : qemu_timeout_ns_to_ms(aio_compute_timeout(ctx));
     return *timeout == 0;
 }
@@ -156,7 +151,7 @@ static void source_finalize(GSource *source)
     if (self->prepared) {
         notify_end_source(ctx);
     }
-    free(self->watched);
+    free(self->tags);
     ctx->source = NULL;
     aio_context_unref(ctx);
 }

@@ -10,16 +10,16 @@
  * the home thread may be reading the callbacks: it puts a copy in its place and
  * deletes the old one.
  *
- * Deleting sets a tombstone: a deleted handler is never called, but stays in the
- * home thread's lists until no walk is on the stack and no monitor names it.
- * Only the home thread frees.
+ * Deleting sets a tombstone: a deleted handler is never called, but stays in
+ * the home thread's lists until no walk is on the stack and no monitor names
+ * it. Only the home thread frees.
  *
  * Rule: what the home thread reads without list_lock, only it may write.
  */
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
-/* ---- the table ------------------------------------------------------------ */
+/* ---- the table ---------------------------------------------------------- */
 
 AioHandler *handler_find(AioContext *ctx, int fd)
 {
@@ -63,7 +63,7 @@ static void compute_watch(AioContext *ctx, AioHandler *node)
     node->watch = node->is_external && ctx->external_applied ? 0 : node->events;
 }
 
-/* ---- changes, under list_lock ----------------------------------------------- */
+/* ---- changes, under list_lock ------------------------------------------- */
 
 static void handler_insert(AioContext *ctx, AioHandler *node)
 {
@@ -225,7 +225,7 @@ bool aio_poll_disabled(AioContext *ctx)
     return qatomic_read(&ctx->poll_disable_cnt) > 0;
 }
 
-/* ---- pseudo handlers ---------------------------------------------------------- */
+/* ---- pseudo handlers ---------------------------------------------------- */
 
 AioHandler *handler_new_pseudo(AioContext *ctx, IOHandler *io_read,
                                void *opaque)
@@ -251,7 +251,7 @@ void handler_free_pseudo(AioContext *ctx, AioHandler *node)
     }
 }
 
-/* ---- the end of a handler ------------------------------------------------------- */
+/* ---- the end of a handler ----------------------------------------------- */
 
 static void forget(AioContext *ctx, AioHandler *node)
 {

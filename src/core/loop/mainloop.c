@@ -2,9 +2,9 @@
  * mainloop.c - the main context, and the big lock
  *
  * The main context is an ordinary one that can be found from anywhere.  The big
- * lock is what other threads take to keep out each other; the main thread counts
- * as its owner at any time, except between qemu_mutex_unlock_iothread() and
- * qemu_mutex_lock_iothread().
+ * lock is what other threads take to keep out each other; the main thread
+ * counts as its owner at any time, except between qemu_mutex_unlock_iothread()
+ * and qemu_mutex_lock_iothread().
  */
 #include "qemu/main-loop.h"
 
@@ -60,7 +60,7 @@ QEMUTimerListGroup *timer_main_group(void)
     return &ctx->tlg;
 }
 
-/* ---- the big lock ---------------------------------------------------------------- */
+/* ---- the big lock ------------------------------------------------------- */
 
 bool qemu_mutex_iothread_locked(void)
 {
@@ -81,7 +81,7 @@ void qemu_mutex_unlock_iothread(void)
     qemu_mutex_unlock(&big_lock);
 }
 
-/* ---- the main context's handlers and bottom halves ------------------------------------ */
+/* ---- the main context's handlers and bottom halves ---------------------- */
 
 void qemu_set_fd_handler(int fd, IOHandler *fd_read, IOHandler *fd_write,
                          void *opaque)

@@ -13,12 +13,12 @@
  *     N4     set KICKED; write eventfd  L4  notify_me = 0
  *                                       L5  notified = false; look at the work
  *
- * N2, N3, L1, L2, L4 and L5 are sequentially consistent, so either L2 sees N2 or
- * N3 sees L1: nobody sleeps on work.  A notifier that finds KICKED leaves the
- * write to whoever set it: its work was queued before it read a notify_me that
- * L4 has not yet overwritten, so it is found at L5 after that very wait.  L1
- * clears KICKED, so a wake-up is never credited to a later wait; a late write
- * only wakes once too often.
+ * N2, N3, L1, L2, L4 and L5 are sequentially consistent, so either L2 sees N2
+ * or N3 sees L1: nobody sleeps on work.  A notifier that finds KICKED leaves
+ * the write to whoever set it: its work was queued before it read a notify_me
+ * that L4 has not yet overwritten, so it is found at L5 after that very wait.
+ * L1 clears KICKED, so a wake-up is never credited to a later wait; a late
+ * write only wakes once too often.
  *
  * "notified" must not be used to skip N3: a loop between L5 and the next L1 has
  * cleared it for work that it did not see (QEMU's model checker found that).

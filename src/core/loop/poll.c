@@ -20,7 +20,7 @@
 #include "loop/timerlist.h"
 #include "qemu/atomic.h"
 
-/* ---- waiting ------------------------------------------------------------------ */
+/* ---- waiting ------------------------------------------------------------ */
 
 int64_t aio_compute_timeout(AioContext *ctx)
 {
@@ -88,7 +88,7 @@ static void wait_for_fds(AioContext *ctx, bool blocking)
     aio_notify_accept(ctx);
 }
 
-/* ---- the rest of the tick --------------------------------------------------------- */
+/* ---- the rest of the tick ----------------------------------------------- */
 
 /* ctx->walking is held; released between handlers and timers. */
 static bool run_phases(AioContext *ctx)
@@ -136,7 +136,7 @@ bool aio_context_is_dispatching(AioContext *ctx)
     return ctx->depth > 0;
 }
 
-/* ---- driven by another loop ------------------------------------------------------- */
+/* ---- driven by another loop --------------------------------------------- */
 
 bool aio_prepare(AioContext *ctx)
 {

@@ -21,7 +21,7 @@
 #include "loop/timerlist.h"
 #include "qemu/atomic.h"
 
-/* ---- the lock ----------------------------------------------------------------- */
+/* ---- the lock ----------------------------------------------------------- */
 
 static void lock_slow(QEMUTimerList *list)
 {
@@ -49,7 +49,7 @@ static inline void list_unlock(QEMUTimerList *list)
     __atomic_store_n(&list->locked, false, __ATOMIC_RELEASE);
 }
 
-/* ---- the head ------------------------------------------------------------------ */
+/* ---- the head ----------------------------------------------------------- */
 
 /* Lock held.  True when the first deadline has become sooner. */
 static bool publish_head(QEMUTimerList *list)
@@ -113,7 +113,7 @@ int64_t timerlist_first_with(QEMUTimerList *list, int mask)
     return first;
 }
 
-/* ---- creating and freeing lists ---------------------------------------------------- */
+/* ---- creating and freeing lists ----------------------------------------- */
 
 QEMUTimerList *timerlist_new(QEMUClockType type, QEMUTimerListNotifyCB *cb,
                              void *opaque)
@@ -164,7 +164,7 @@ void timerlist_free(QEMUTimerList *list)
     timerlist_unref(list);
 }
 
-/* ---- timers ------------------------------------------------------------------------- */
+/* ---- timers ------------------------------------------------------------- */
 
 void timer_init_full(QEMUTimer *ts, QEMUTimerListGroup *timer_list_group,
                      QEMUClockType type, int scale, int attributes,
@@ -297,10 +297,11 @@ uint64_t timer_expire_time_ns(QEMUTimer *ts)
     return (uint64_t)qatomic_read_i64(&ts->expire_time);
 }
 
-/* ---- running ------------------------------------------------------------------------ */
+/* ---- running ------------------------------------------------------------ */
 
-/* Store of running, then load of "disabled" in run_due(): the other way round in
- * qemu_clock_enable(), all sequentially consistent, so one sees the other. */
+/* Store of running, then load of "disabled" in run_due(): the other way round
+ * in qemu_clock_enable(), all sequentially consistent, so one sees the other.
+ * */
 static void run_begin(QEMUTimerList *list)
 {
     unsigned running = qatomic_read(&list->running);

@@ -37,7 +37,7 @@ typedef struct BlockDriverState BlockDriverState;
 typedef struct QEMUBH QEMUBH;
 typedef struct _GSource GSource;
 
-/* ---- requests with a completion callback --------------------------------- */
+/* ---- requests with a completion callback -------------------------------- */
 
 /* Gets 0 or a byte count, or a negative errno. */
 typedef void BlockCompletionFunc(void *opaque, int ret);
@@ -65,7 +65,7 @@ void *qemu_aio_get(const AIOCBInfo *aiocb_info, BlockDriverState *bs,
 void qemu_aio_unref(void *p);
 void qemu_aio_ref(void *p);
 
-/* ---- types --------------------------------------------------------------- */
+/* ---- types -------------------------------------------------------------- */
 
 /* First in, first out. */
 typedef QTAILQ_HEAD(, AioHandler) AioHandlerList;
@@ -114,7 +114,7 @@ typedef struct FDMonOps {
     bool (*need_wait)(AioContext *ctx);
 } FDMonOps;
 
-/* ---- life ---------------------------------------------------------------- */
+/* ---- life --------------------------------------------------------------- */
 
 /*
  * aio_context_new: create a context, with one reference
@@ -129,8 +129,8 @@ void aio_context_ref(AioContext *ctx);
  * aio_context_unref: drop a reference
  *
  * The last one destroys the context: in the home thread, or when the home
- * thread will not poll it again.  Bottom halves, timers, handlers and coroutines
- * must be gone; what is left over is named and the program aborts.
+ * thread will not poll it again.  Bottom halves, timers, handlers and
+ * coroutines must be gone; what is left over is named and the program aborts.
  */
 void aio_context_unref(AioContext *ctx);
 
@@ -143,7 +143,7 @@ void aio_context_destroy(AioContext *ctx);
 void aio_context_acquire(AioContext *ctx);
 void aio_context_release(AioContext *ctx);
 
-/* ---- bottom halves -------------------------------------------------------- */
+/* ---- bottom halves ------------------------------------------------------ */
 
 #ifndef stringify
 #define stringify(s) tostring(s)
@@ -195,16 +195,16 @@ void qemu_bh_cancel(QEMUBH *bh);
  * touch @bh afterwards. */
 void qemu_bh_delete(QEMUBH *bh);
 
-/* ---- waking up ------------------------------------------------------------ */
+/* ---- waking up ---------------------------------------------------------- */
 
-/* Makes a waiting aio_poll() return, and one that is about to wait look again at
- * what there is to do.  Also for signal handlers. */
+/* Makes a waiting aio_poll() return, and one that is about to wait look again
+ * at what there is to do.  Also for signal handlers. */
 void aio_notify(AioContext *ctx);
 
 /* The other half, called by the loop before it looks at anything. */
 void aio_notify_accept(AioContext *ctx);
 
-/* ---- running ------------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------ */
 
 /*
  * aio_poll: one pass
@@ -228,7 +228,7 @@ void aio_dispatch(AioContext *ctx);
  * ever.  Home thread. */
 int64_t aio_compute_timeout(AioContext *ctx);
 
-/* ---- file descriptors ----------------------------------------------------- */
+/* ---- file descriptors --------------------------------------------------- */
 
 /*
  * aio_set_fd_handler: set, change or (all callbacks NULL) remove a handler
@@ -240,8 +240,8 @@ int64_t aio_compute_timeout(AioContext *ctx);
  *
  * Level-triggered: a callback that leaves the fd ready is called again in the
  * next pass.  io_read runs before io_write.  Callbacks set by aio_set_fd_poll()
- * survive a change.  Once this returned in the home thread, a removed handler is
- * not called again.
+ * survive a change.  Once this returned in the home thread, a removed handler
+ * is not called again.
  */
 void aio_set_fd_handler(AioContext *ctx, int fd, bool is_external,
                         IOHandler *io_read, IOHandler *io_write,
@@ -269,7 +269,7 @@ bool aio_external_disabled(AioContext *ctx);
 /* May a handler with this is_external be run now? */
 bool aio_node_check(AioContext *ctx, bool is_external);
 
-/* ---- GLib ------------------------------------------------------------------ */
+/* ---- GLib --------------------------------------------------------------- */
 
 /* A GSource that runs the context in a GMainContext, with a reference for the
  * caller.  Home thread.  The monitor in use stays in use. */
@@ -277,7 +277,7 @@ GSource *aio_get_g_source(AioContext *ctx);
 /* Prepares the context for it; used by aio_get_g_source(). */
 void aio_context_use_g_source(AioContext *ctx);
 
-/* ---- file engines ---------------------------------------------------------- */
+/* ---- file engines ------------------------------------------------------- */
 
 /* Created on first use.  Home thread. */
 struct ThreadPool *aio_get_thread_pool(AioContext *ctx);
@@ -289,7 +289,7 @@ struct LinuxAioState *aio_get_linux_aio(AioContext *ctx);
 struct LuringState *aio_setup_linux_io_uring(AioContext *ctx, Error **errp);
 struct LuringState *aio_get_linux_io_uring(AioContext *ctx);
 
-/* ---- timers of a context ---------------------------------------------------- */
+/* ---- timers of a context ------------------------------------------------ */
 
 /* timer_new_full() and timer_init_full() with the context's own timer lists. */
 QEMUTimer *aio_timer_new_with_attrs(AioContext *ctx, QEMUClockType type,
@@ -303,7 +303,7 @@ void aio_timer_init_with_attrs(AioContext *ctx, QEMUTimer *ts,
 void aio_timer_init(AioContext *ctx, QEMUTimer *ts, QEMUClockType type,
                     int scale, QEMUTimerCB *cb, void *opaque);
 
-/* ---- coroutines ------------------------------------------------------------- */
+/* ---- coroutines --------------------------------------------------------- */
 
 /*
  * aio_co_schedule: run @co in @ctx, in the last phase of a pass
@@ -329,15 +329,15 @@ void aio_co_wake(Coroutine *co);
  */
 void aio_co_enter(AioContext *ctx, Coroutine *co);
 
-/* The context whose loop the calling thread runs: the one being polled, else the
- * one set below, else the one this thread polled first; NULL: none. */
+/* The context whose loop the calling thread runs: the one being polled, else
+ * the one set below, else the one this thread polled first; NULL: none. */
 AioContext *qemu_get_current_aio_context(void);
 
 /* Makes the calling thread the home of @ctx; it must have none of its own so
  * far.  NULL gives it up. */
 void qemu_set_current_aio_context(AioContext *ctx);
 
-/* ---- settings ------------------------------------------------------------- */
+/* ---- settings ----------------------------------------------------------- */
 
 /*
  * aio_context_set_poll_params: adaptive busy polling before a wait

@@ -34,7 +34,8 @@ void qemu_mutex_unlock_iothread(void);
 /* aio_set_fd_handler() on the main context, without the polling callbacks. */
 void qemu_set_fd_handler(int fd, IOHandler *fd_read, IOHandler *fd_write,
                          void *opaque);
-void event_notifier_set_handler(EventNotifier *e, EventNotifierHandler *handler);
+void event_notifier_set_handler(EventNotifier *e,
+                                EventNotifierHandler *handler);
 
 /* A bottom half of the main context. */
 QEMUBH *qemu_bh_new_full(QEMUBHFunc *cb, void *opaque, const char *name);

@@ -113,7 +113,7 @@ int qemu_timeout_ns_to_ms(int64_t ns);
 int64_t get_clock(void);
 int64_t get_clock_realtime(void);
 
-/* ---- lists: for owners of an event loop ---------------------------------- */
+/* ---- lists: for owners of an event loop --------------------------------- */
 
 /* @cb is called, from any thread, when the first deadline has become sooner. */
 QEMUTimerList *timerlist_new(QEMUClockType type, QEMUTimerListNotifyCB *cb,
