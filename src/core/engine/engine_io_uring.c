@@ -203,7 +203,7 @@ static void uring_submit(AioContext *ctx, AioRequest *req)
     Ring *ring = ctx->ring;
 
     private_of(req)->flags = 0;
-    ring_ensure_mine(ring);
+    ring_ensure_mine_fast(ring);
     if (unlikely(s->backlog || !has_room(ring))) {
         backlog_push(s, req);
         return;

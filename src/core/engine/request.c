@@ -157,20 +157,31 @@ struct ThreadPool *aio_get_thread_pool(AioContext *ctx)
 
 /* ---- submitting ---------------------------------------------------------------------- */
 
+/* The one that will run it: @engine, or the thread pool for what it lacks. */
+static const AioEngine *choose(AioContext *ctx, const AioEngine *engine,
+                               AioOp op)
+{
+    EngineState *state = engine_state(ctx);
+
+    if (unlikely(state->last != engine)) {
+        if (!engine_is_ready(ctx, engine)) {
+            return &engine_threads;
+        }
+        state->last = engine;
+    }
+    return likely(engine->ops & AIO_OP_BIT(op)) ? engine : &engine_threads;
+}
+
 void aio_request_submit(AioContext *ctx, const AioEngine *engine,
                         AioRequest *req)
 {
-    DCHECK(context_is_home(ctx) || !ctx->home);
+    DCHECK(aio_context_in_home_thread(ctx));
     CHECK(req->op < AIO_OP__MAX && req->done);
-    if (!(engine->ops & AIO_OP_BIT(req->op)) || !engine_is_ready(ctx, engine)) {
-        engine = &engine_threads;
-        engine_state(ctx);
-    }
     req->ctx = ctx;
-    req->engine = engine;
+    req->engine = choose(ctx, engine, req->op);
     req->next = NULL;
     ctx->stats.submitted++;
-    engine->submit(ctx, req);
+    req->engine->submit(ctx, req);
 }
 
 void request_hand_over(AioRequest *req)

@@ -17,6 +17,7 @@ typedef struct EngineState {
     unsigned finished_count;
     unsigned muted;     /* request_finish() does not make pseudo ready */
     unsigned dispatching;
+    const AioEngine *last;    /* the one last found ready */
     unsigned ready_engines;   /* bit per row: setup() succeeded */
     char *reason[ENGINES_MAX]; /* why setup() failed last */
 } EngineState;

@@ -34,7 +34,7 @@ enum {
 enum {
     POLL_ARMED = 1,
     POLL_TODO = 2,    /* in the todo list, linked by mon_next */
-    POLL_ENDING = 4,  /* armed, and a POLL_REMOVE is under way */
+    POLL_ENDING = 4,  /* armed, and its cancellation is under way */
     POLL_RESTART = 8, /* armed for other events, or another file, than wanted */
     POLL_GONE = 16,   /* removed; in the dying list while armed, if not todo */
 };
@@ -172,11 +172,13 @@ static void take_changes(AioContext *ctx, FDMonUringState *state)
     qemu_mutex_unlock(&ctx->list_lock);
 }
 
+/* Not POLL_REMOVE: that fails while the poll is just firing, and a multishot
+ * one would stay.  A cancelled poll always ends. */
 static void submit_remove(Ring *ring, AioHandler *node)
 {
     struct io_uring_sqe *sqe = ring_sqe(ring);
 
-    io_uring_prep_poll_remove(sqe, (uintptr_t)node | RING_POLL);
+    io_uring_prep_cancel64(sqe, (uintptr_t)node | RING_POLL, 0);
     ring_tag(sqe, NULL, RING_IGNORE);
     node->mon_flags |= POLL_ENDING;
 }

@@ -46,7 +46,8 @@ struct Ring {
     unsigned users;      /* monitor, engine */
     unsigned generation; /* grows with each rebuild */
     uint64_t owner;      /* the thread that made uring */
-    unsigned fork_count; /* processes between uring's maker and us */
+    unsigned fork_count; /* forks before uring was made */
+    LoopThread *home;    /* ctx->home when ring_is_mine() was last true */
     unsigned in_flight;  /* file requests, counted by the engine */
     bool completes_inline; /* the last submission had ended when it returned */
     bool reaping;
@@ -79,6 +80,14 @@ bool ring_probe(Error **errp);
  * buffers move along.
  */
 void ring_ensure_mine(Ring *ring);
+
+/* The same where it is called often, and a full check follows before waiting. */
+static inline void ring_ensure_mine_fast(Ring *ring)
+{
+    if (unlikely(ring->home != ring->ctx->home || !ring->home)) {
+        ring_ensure_mine(ring);
+    }
+}
 
 /* Its work: a new ring in place of the old one, without the buffers. */
 void ring_reopen(Ring *ring);

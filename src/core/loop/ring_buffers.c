@@ -106,10 +106,10 @@ static void restore_buffers(Ring *ring)
 
 void ring_ensure_mine(Ring *ring)
 {
-    if (likely(ring_is_mine(ring))) {
-        return;
+    if (unlikely(!ring_is_mine(ring))) {
+        ring_reopen(ring);
+        restore_buffers(ring);
     }
-    ring_reopen(ring);
-    restore_buffers(ring);
+    ring->home = ring->ctx->home;
 }
 #endif
