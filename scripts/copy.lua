@@ -177,12 +177,26 @@ local function print_summary(o, result)
   end
 end
 
+-- Once, when the best engine was neither refused by the user nor by the file.
+local function warn_fallback(o, result)
+  if result.engine == "io_uring" or (o.engine or "auto") ~= "auto" then
+    return
+  end
+  for _, row in ipairs(aio.probe().engines) do
+    if row.name == "io_uring" and not row.usable then
+      io.stderr:write(("aioctl copy: warning: went on with %s: %s\n"):format(
+        result.engine, row.why))
+    end
+  end
+end
+
 local function main(...)
   local o = parse({ ... })
   if o.fdmon then
     aio.context():set { fdmon = o.fdmon }
   end
   local result = check_copy(o)
+  warn_fallback(o, result)
   if o.verify then
     check_verify(o, result)
   end

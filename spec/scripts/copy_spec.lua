@@ -175,6 +175,30 @@ describe("aioctl copy", function()
     end)
   end)
 
+  describe("without io_uring", function()
+    local PREFIX <const> = "AIOCTL_NO_IO_URING=1 "
+
+    it("copies all the same, with one warning that says why", function()
+      random(path "a", 100001)
+      local output, status = host.run(("%s%s copy %s %s"):format(PREFIX,
+        host.quote(host.aioctl), path "a", path "b"))
+      assert.equal(0, status, output)
+      assert.is_true(same(path "a", path "b"))
+      local _, warnings = output:gsub("warning", "")
+      assert.equal(1, warnings, output)
+      assert.matches("AIOCTL_NO_IO_URING", output)
+    end)
+
+    it("refuses when it was demanded", function()
+      random(path "a", 1000)
+      local output, status = host.run(("%s%s copy --engine '%s' %s %s"):format(
+        PREFIX, host.quote(host.aioctl), "io_uring!", path "a", path "b"))
+      assert.equal(1, status, output)
+      assert.matches("ENOTSUP: io_uring", output)
+      assert.is_nil(output:find("traceback"), output)
+    end)
+  end)
+
   it("finds the first difference when verifying", function()
     local verify = require "aio.copy.verify"
     random(path "a", 3000000)

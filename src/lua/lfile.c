@@ -186,19 +186,6 @@ static void open_options(lua_State *L, int arg, FileOpen *o)
     o->perm = (mode_t)opt_size_field(L, arg, "perm", 0666);
 }
 
-/* Pushes nothing and returns 0, or the error triple and returns 3. */
-static int open_engine(lua_State *L, AioContext *ctx, const FileOpen *o,
-                       LuaFile *f)
-{
-    const char *name = o->engine ? o->engine : alua_vm(L)->default_engine;
-    Error *err = NULL;
-
-    f->ctx = ctx;
-    f->engine = aio_engine_get(ctx, name ? name : "auto", o->direct,
-                               &f->fallback, &err);
-    return f->engine ? 0 : alua_raise_error(L, err);
-}
-
 /*
  * Pushes the open file, or the error triple.
  *
@@ -215,8 +202,8 @@ static int open_push(lua_State *L, FileOpen *o)
     if (!f->path) {
         return luaL_error(L, "not enough memory");
     }
-    bool direct = o->direct = o->direct_mode != DIRECT_NO;
-    int failed = open_engine(L, ctx, o, f);
+    bool direct = f->direct = o->direct_mode != DIRECT_NO;
+    int failed = file_pick_engine(L, f, ctx, o->engine);
     if (failed > 0) {
         return failed;
     }
@@ -229,7 +216,7 @@ static int open_push(lua_State *L, FileOpen *o)
     f->seekable = o->seekable;
     f->memory_align = o->memory_align;
     f->offset_align = o->offset_align;
-    failed = o->direct != direct ? open_engine(L, ctx, o, f) : 0;
+    failed = o->direct != direct ? file_pick_engine(L, f, ctx, o->engine) : 0;
     return failed > 0 ? failed : 1;
 }
 

@@ -1,13 +1,14 @@
 /*
  * lfile.h - what the files of class aio.file share
  *
- *   lfile.c      the class: opening, closing, fields
- *   lfilerun.c   submit a request and wait for it: the one place that parks
- *   lfilespan.c  the memory of a transfer: buffers, lists, strings
- *   lfileio.c    methods that move data
- *   lfilemeta.c  methods that do not: sync, truncate, size, allocate, ...
- *   lfilestat.c  stat tables
- *   lfilefs.c    functions on paths: stat, unlink, rename, readdir, ...
+ *   lfile.c         the class: opening, closing, fields
+ *   lfileengine.c   which engine a file uses
+ *   lfilerun.c       submit a request and wait for it: the one place that parks
+ *   lfilespan.c      the memory of a transfer: buffers, lists, strings
+ *   lfileio.c        methods that move data
+ *   lfilemeta.c      methods that do not: sync, truncate, size, allocate, ...
+ *   lfilestat.c      stat tables
+ *   lfilefs.c        functions on paths: stat, unlink, rename, readdir, ...
  */
 #ifndef LFILE_H
 #define LFILE_H
@@ -76,6 +77,14 @@ int64_t file_call(lua_State *L, LuaFile *f, FileCall *fn, void *arg,
 /* An operation on @f begins and ends: holds off the closing of its fd. */
 void file_enter(LuaFile *f);
 void file_leave(LuaFile *f);
+
+/*
+ * file_pick_engine: sets engine, fallback and ctx of @f from @name (NULL: the
+ * default) and f->direct
+ * Pushes nothing and returns 0, or pushes the error triple and returns 3.
+ */
+int file_pick_engine(lua_State *L, LuaFile *f, AioContext *ctx,
+                     const char *name);
 
 /* The engine of @f, made ready for the context of @t. */
 const AioEngine *file_engine(LuaFile *f, const LuaTask *t);

@@ -126,23 +126,6 @@ void file_leave(LuaFile *f)
     }
 }
 
-const AioEngine *file_engine(LuaFile *f, const LuaTask *t)
-{
-    AioContext *ctx = task_context(t);
-
-    if (f->ctx == ctx) {
-        return f->engine;
-    }
-    Error *err = NULL;
-    const AioEngine *engine =
-        aio_engine_get(ctx, aio_engine_name(f->engine), f->direct, NULL, &err);
-    if (!engine) { /* out of descriptors, say: the thread pool still works */
-        error_free(err);
-        engine = aio_engine_get(ctx, "threads", f->direct, NULL, NULL);
-    }
-    return engine;
-}
-
 /* ---- results ---------------------------------------------------------- */
 
 int path_result(lua_State *L, const char *path, int64_t ret, const char *call)

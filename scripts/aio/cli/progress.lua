@@ -21,7 +21,6 @@ function Progress.start(when, label, status)
     shown = when == "always" or when == "auto" and aio.isatty(2),
   }, Progress)
   if self.shown then
-    self:draw()
     self.ticker = aio.every(INTERVAL, function() self:draw() end)
   end
   return self
@@ -53,6 +52,9 @@ function Progress:line(now)
 end
 
 function Progress:draw()
+  if (self.status.total or 0) == 0 then
+    return -- not under way yet, or nothing to do
+  end
   io.stderr:write("\r", self:line(aio.now()), "\27[K")
 end
 
@@ -63,6 +65,7 @@ function Progress:stop()
     self.ticker = nil
   end
   if self.shown then
+    self:draw()
     self.shown = false
     io.stderr:write("\r\27[K")
   end
