@@ -561,7 +561,8 @@ TEST(threads_share_the_pool_and_leave_nothing_behind)
     }
     aio_co_stack_stats(&stats);
     ASSERT_EQ(stats.in_use, 0);
-    ASSERT_CMP(stats.mapped, <=, 4 * 150);
+    /* Each thread: 150 alive, and a cache of at most 64. */
+    ASSERT_CMP(stats.mapped, <=, 4 * (150 + 64));
 }
 
 TEST(a_smaller_pool_keeps_fewer)
