@@ -24,11 +24,11 @@ static void end_run(lua_State *L, LuaVM *vm, LuaTask *t, int code)
     vm->exit_code = 0;
     int status = t->status;
     task_free_main(t);
-    if (status != LUA_OK) {
-        lua_error(L);
-    }
     if (code == 3) {
         luaL_error(L, "aio.run: deadlock");
+    }
+    if (status != LUA_OK) {
+        lua_error(L);
     }
     if (code != 0) {
         luaL_error(L, "aio.run: an error that nobody received");
