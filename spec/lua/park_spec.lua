@@ -46,7 +46,6 @@ describe("aio.park", function()
     wake()
     assert.is_true(t:join() >= 0.009)
     wake() -- harmless after the end
-    t = nil
     collectgarbage()
     collectgarbage()
     wake()

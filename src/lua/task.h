@@ -23,13 +23,13 @@
 typedef enum ParkResult {
     PARK_WOKEN,
     PARK_TIMEOUT,   /* @deadline passed */
-    PARK_CANCELLED, /* reported once per request; then call task_throw_cancel() */
+    PARK_CANCELLED, /* once per request; then call task_throw_cancel() */
 } ParkResult;
 
 /* Who can end this wait: decides what the deadlock check believes. */
 typedef enum ParkKind {
     PARK_ON_WORLD,  /* I/O in flight, a signal, another thread */
-    PARK_ON_TASKS,  /* a channel, a join, a waker: only other tasks can end it */
+    PARK_ON_TASKS,  /* a channel, a join, a waker: only tasks can end it */
 } ParkKind;
 
 /*
@@ -57,7 +57,7 @@ int64_t task_deadline(int64_t timeout_ns);
 
 AioContext *task_context(const LuaTask *t);
 
-/* ---- wakers: aio.park() ended from anywhere -------------------------------- */
+/* ---- wakers: aio.park() ended from anywhere ------------------------------ */
 
 typedef struct LuaWaker LuaWaker;
 

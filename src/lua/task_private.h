@@ -153,6 +153,7 @@ void task_push_traceback(lua_State *L, LuaTask *t);
  * thread it is running, or returns NULL. */
 lua_State *coroutine_resumed_by(lua_State *L);
 void lgroup_open(lua_State *L);
+void lspawn_open(lua_State *L);
 void coroutine_install(lua_State *L, LuaVM *vm);
 void require_install(lua_State *L, LuaVM *vm);
 

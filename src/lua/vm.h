@@ -42,8 +42,8 @@ struct LuaVM {
     const char *default_engine; /* of file.open() without engine= */
     bool log_errors; /* an error nobody receives is printed, and we go on */
 
-    /* How vm_exit() was called last; and what it calls, from a callback, instead
-     * of lua_close() and exit(): must not return. */
+    /* How vm_exit() was called last; and what it calls, from a callback,
+     * instead of lua_close() and exit(): must not return. */
     bool exit_close;
     void (*terminate)(LuaVM *vm);
 
