@@ -105,7 +105,7 @@ static void on_every_row(void (*scenario)(Fixture *f))
     }                                       \
     static void name##_scenario(Fixture *f)
 
-/* ---- requests ------------------------------------------------------------------ */
+/* ---- requests ------------------------------------------------------- */
 
 static void count_done(AioRequest *req)
 {
@@ -259,7 +259,7 @@ ROW_TEST(every_operation_ends)
     CHECK_ROW(run(f, &req) == 2 + (1LL << 40));
 }
 
-/* ---- many ------------------------------------------------------------------------ */
+/* ---- many ----------------------------------------------------------- */
 
 ROW_TEST(more_requests_than_any_queue_holds)
 {
@@ -369,7 +369,7 @@ ROW_TEST(a_nested_poll_runs_the_other_completions)
     CHECK_ROW(nest.started == 8);
 }
 
-/* ---- cancellation ------------------------------------------------------------------ */
+/* ---- cancellation --------------------------------------------------- */
 
 ROW_TEST(cancelled_requests_call_back_once)
 {
@@ -440,73 +440,4 @@ ROW_TEST(a_read_of_a_non_blocking_pipe_waits_for_data)
     CHECK_ROW(req.ret == 5 && memcmp(f->buf, "hello", 5) == 0);
     close(pipes[0]);
     close(pipes[1]);
-}
-
-/* ---- choosing an engine -------------------------------------------------------------- */
-
-TEST(an_unknown_engine_is_named_with_the_known_ones)
-{
-    AioContext *ctx = aio_context_new(NULL);
-    Error *err = NULL;
-
-    ASSERT(!aio_engine_get(ctx, "turbo", true, NULL, &err));
-    ASSERT(strstr(error_get_pretty(err), "turbo"));
-    ASSERT(strstr(error_get_pretty(err), "threads"));
-    error_free(err);
-    aio_context_unref(ctx);
-}
-
-TEST(linux_aio_without_o_direct_falls_back_unless_insisted_on)
-{
-    AioContext *ctx = aio_context_new(NULL);
-    const char *why = NULL;
-    Error *err = NULL;
-    const AioEngine *engine =
-        aio_engine_get(ctx, "linux_aio", false, &why, NULL);
-
-    ASSERT_STR_EQ(aio_engine_name(engine), "threads");
-    ASSERT(why && strstr(why, "O_DIRECT"));
-    ASSERT(!aio_engine_get(ctx, "linux_aio!", false, NULL, &err));
-    ASSERT(strstr(error_get_pretty(err), "O_DIRECT"));
-    error_free(err);
-    aio_context_unref(ctx);
-}
-
-TEST(refused_engines_fall_back_and_say_why)
-{
-    AioContext *ctx;
-    const char *reason = NULL;
-    char *why = NULL;
-
-    setenv("AIOCTL_NO_IO_URING", "1", 1);
-    setenv("AIOCTL_NO_LINUX_AIO", "1", 1);
-    ctx = aio_context_new(NULL);
-    ASSERT_STR_EQ(
-        aio_engine_name(aio_engine_get(ctx, "auto", true, NULL, NULL)),
-        "threads");
-    ASSERT_STR_EQ(
-        aio_engine_name(aio_engine_get(ctx, "io_uring", true, &reason, NULL)),
-        "threads");
-    ASSERT(reason && strstr(reason, "AIOCTL_NO_IO_URING"));
-    ASSERT(!aio_engine_probe("linux_aio", &why));
-    ASSERT(strstr(why, "AIOCTL_NO_LINUX_AIO"));
-    free(why);
-    aio_context_unref(ctx);
-}
-
-static void destroy_busy(void *opaque)
-{
-    AioContext *ctx = aio_context_new(NULL);
-    static AioRequest req = {.op = AIO_OP_NOP, .done = count_done};
-    static int done;
-
-    req.opaque = &done;
-    aio_request_submit(ctx, aio_engine_get(ctx, "auto", false, NULL, NULL),
-                       &req);
-    aio_context_unref(ctx);
-}
-
-TEST(destroying_a_context_with_requests_in_flight_is_reported)
-{
-    ASSERT_ABORTS(destroy_busy, NULL, "file requests in flight");
 }

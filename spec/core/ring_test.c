@@ -8,12 +8,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "aioctl/request.h"
-#include "block/raw-aio.h"
 #include "qapi/error.h"
 #include "test.h"
 
@@ -63,7 +61,7 @@ static void poll_times(AioContext *ctx, int n)
     }
 }
 
-/* ---- making ------------------------------------------------------------------- */
+/* ---- making --------------------------------------------------------- */
 
 TEST(a_new_context_has_no_ring)
 {
@@ -144,7 +142,7 @@ TEST(a_ring_is_rebuilt_in_another_thread_with_its_buffers)
     aio_context_unref(ctx);
 }
 
-/* ---- watching fds ----------------------------------------------------------------- */
+/* ---- watching fds --------------------------------------------------- */
 
 TEST(an_fd_that_stays_ready_is_reported_again)
 {
@@ -325,7 +323,32 @@ TEST(readiness_shows_without_a_system_call)
     aio_context_unref(ctx);
 }
 
-/* ---- with file requests ------------------------------------------------------------ */
+static void *notify_main(void *opaque)
+{
+    Toggle *t = opaque;
+
+    while (!__atomic_load_n(&t->done, __ATOMIC_ACQUIRE)) {
+        event_notifier_set(&t->ctx->notifier);
+    }
+    return NULL;
+}
+
+TEST(the_monitor_can_be_changed_while_the_notifier_fires)
+{
+    Toggle t = {.ctx = ring_context(), .rounds = test_is_slow() ? 50 : 500};
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, notify_main, &t);
+    for (int i = 0; i < t.rounds; i++) {
+        aio_poll(t.ctx, true);
+        ASSERT(aio_context_set_fdmon(t.ctx, i % 2 ? "io_uring" : "poll", NULL));
+    }
+    __atomic_store_n(&t.done, true, __ATOMIC_RELEASE);
+    pthread_join(thread, NULL);
+    aio_context_unref(t.ctx);
+}
+
+/* ---- with file requests --------------------------------------------- */
 
 static void count_request(AioRequest *req)
 {
@@ -335,7 +358,8 @@ static void count_request(AioRequest *req)
 TEST(file_requests_survive_a_change_of_monitor)
 {
     AioContext *ctx = ring_context();
-    const AioEngine *engine = aio_engine_get(ctx, "io_uring!", false, NULL, NULL);
+    const AioEngine *engine =
+        aio_engine_get(ctx, "io_uring!", false, NULL, NULL);
     int pipes[2], done = 0;
     char byte = 0;
     AioRequest req = {.op = AIO_OP_READ, .buf_index = -1, .offset = -1,
@@ -365,7 +389,8 @@ TEST(file_requests_survive_a_change_of_monitor)
 TEST(registered_buffers_are_read_into_and_slots_are_used_again)
 {
     AioContext *ctx = ring_context();
-    const AioEngine *engine = aio_engine_get(ctx, "io_uring!", false, NULL, NULL);
+    const AioEngine *engine =
+        aio_engine_get(ctx, "io_uring!", false, NULL, NULL);
     static char a[4096], b[4096];
     int done = 0, fd = open("/dev/zero", O_RDONLY);
     AioRequest req = {.op = AIO_OP_READ, .fd = fd, .base = b, .len = 4096,
@@ -388,45 +413,6 @@ TEST(registered_buffers_are_read_into_and_slots_are_used_again)
     aio_buffer_unregister(ctx, 1);
     close(fd);
     aio_context_unref(ctx);
-}
-
-/* ---- whole transfers --------------------------------------------------------------- */
-
-typedef struct Transfers {
-    AioContext *ctx;
-    int fd, done;
-} Transfers;
-
-static void coroutine_fn transfer_main(void *opaque)
-{
-    Transfers *t = opaque;
-    LuringState *s = aio_get_linux_io_uring(t->ctx);
-    static char buf[1000];
-    QEMUIOVector qiov;
-
-    qemu_iovec_init_buf(&qiov, buf, sizeof(buf));
-    memset(buf, 'x', sizeof(buf));
-    ASSERT_EQ(luring_co_submit(NULL, s, t->fd, 0, &qiov, QEMU_AIO_WRITE), 0);
-    ASSERT_EQ(luring_co_submit(NULL, s, t->fd, 0, NULL, QEMU_AIO_FLUSH), 0);
-    luring_io_plug(NULL, s);
-    luring_io_unplug(NULL, s);
-    ASSERT_EQ(luring_co_submit(NULL, s, t->fd, 600, &qiov, QEMU_AIO_READ), 0);
-    ASSERT(buf[399] == 'x' && buf[400] == 0 && buf[999] == 0);
-    t->done = 1;
-}
-
-TEST(whole_reads_are_filled_with_zeroes_beyond_the_end)
-{
-    Transfers t = {.ctx = ring_context(),
-                   .fd = memfd_create("transfers", MFD_CLOEXEC)};
-
-    ASSERT(aio_setup_linux_io_uring(t.ctx, NULL));
-    aio_co_enter(t.ctx, qemu_coroutine_create(transfer_main, &t));
-    while (!t.done) {
-        aio_poll(t.ctx, true);
-    }
-    close(t.fd);
-    aio_context_unref(t.ctx);
 }
 
 #else

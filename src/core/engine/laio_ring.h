@@ -1,9 +1,9 @@
 /*
  * laio_ring.h - the event ring that the kernel maps for Linux AIO
  *
- * io_context_t is its address.  The layout is kernel ABI since Linux 2.6 (aio.c,
- * struct aio_ring); a different magic number means that the ring must not be
- * read from user space, and io_getevents() is asked instead.
+ * io_context_t is its address.  The layout is kernel ABI since Linux 2.6
+ * (aio.c, struct aio_ring); a different magic number means that the ring must
+ * not be read from user space, and io_getevents() is asked instead.
  */
 #ifndef ENGINE_LAIO_RING_H
 #define ENGINE_LAIO_RING_H

@@ -33,7 +33,7 @@ enum {
 /* node->mon_flags, home thread only. */
 enum {
     POLL_ARMED = 1,
-    POLL_TODO = 2,    /* in the todo list, linked by mon_next */
+    POLL_LISTED = 2,  /* in the todo list, linked by mon_next */
     POLL_ENDING = 4,  /* armed, and its cancellation is under way */
     POLL_RESTART = 8, /* armed for other events, or another file, than wanted */
     POLL_GONE = 16,   /* removed; in the dying list while armed, if not todo */
@@ -47,7 +47,8 @@ typedef struct FDMonUringState {
     unsigned generation;
 
     EventNotifier signal;       /* see poll_fd */
-    unsigned signal_generation; /* of the ring that signals it */
+    unsigned signal_generation; /* of the ring that signals it, + 1 */
+
     /* List lock; the count is also read without it. */
     AioHandler **changed;
     unsigned changed_count, changed_size;
@@ -57,8 +58,8 @@ typedef struct FDMonUringState {
 
 static void todo_add(FDMonUringState *state, AioHandler *node)
 {
-    if (!(node->mon_flags & POLL_TODO)) {
-        node->mon_flags |= POLL_TODO;
+    if (!(node->mon_flags & POLL_LISTED)) {
+        node->mon_flags |= POLL_LISTED;
         node->mon_next = NULL;
         *state->todo_tail = node;
         state->todo_tail = &node->mon_next;
@@ -74,7 +75,7 @@ static AioHandler *todo_pop(FDMonUringState *state)
         state->todo_tail = &state->todo;
     }
     node->mon_next = NULL;
-    node->mon_flags &= ~POLL_TODO;
+    node->mon_flags &= ~POLL_LISTED;
     return node;
 }
 
@@ -101,7 +102,7 @@ static void dying_remove(AioHandler *node)
 /* From here on the loop may free the node. */
 static void node_release(AioHandler *node)
 {
-    DCHECK(!(node->mon_flags & (POLL_ARMED | POLL_TODO)));
+    DCHECK(!(node->mon_flags & (POLL_ARMED | POLL_LISTED)));
     node->mon_flags = 0;
     node->mon_id = 0;
     __atomic_store_n(&node->mon_refs, 0, __ATOMIC_RELEASE);
@@ -230,7 +231,6 @@ static void flush(AioContext *ctx, FDMonUringState *state, Ring *ring)
 }
 
 /* ---- completions -------------------------------------------------- */
-
 /* After one of these, polling again makes sense. */
 static bool is_transient(int32_t res)
 {
@@ -247,7 +247,7 @@ static void poll_done(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
         node->mon_flags &= ~(POLL_ARMED | POLL_ENDING);
     }
     if (node->mon_flags & POLL_GONE) {
-        if (!(node->mon_flags & (POLL_ARMED | POLL_TODO))) {
+        if (!(node->mon_flags & (POLL_ARMED | POLL_LISTED))) {
             dying_remove(node);
             node_release(node);
         }
@@ -339,12 +339,10 @@ static bool fdmon_io_uring_need_wait(AioContext *ctx)
     return ring_is_ready(ring);
 }
 
-/*
- * The ring's own fd does not wake those who poll it (DEFER_TASKRUN).  The
+/* The ring's own fd does not wake those who poll it (DEFER_TASKRUN).  The
  * eventfd does, but Linux 6.18 loses signals, all but the first, that a write
  * to another eventfd causes: it is good for file I/O.  The caller asks
- * need_wait() next.
- */
+ * need_wait() next. */
 static int fdmon_io_uring_poll_fd(AioContext *ctx)
 {
     FDMonUringState *state = ctx->fdmon_io_uring;
@@ -366,7 +364,9 @@ static int fdmon_io_uring_poll_fd(AioContext *ctx)
 
 static void drop_signal(AioContext *ctx, FDMonUringState *state)
 {
-    if (state->signal.initialized && ring_is_mine(ctx->ring)) {
+    /* Else the ring may be signalling the file engine's. */
+    if (state->signal_generation == ctx->ring->generation + 1 &&
+        ring_is_mine(ctx->ring)) {
         io_uring_unregister_eventfd(&ctx->ring->uring);
     }
     event_notifier_cleanup(&state->signal);
@@ -438,11 +438,8 @@ static void fdmon_io_uring_destroy(AioContext *ctx)
 
 const FDMonBackend fdmon_io_uring = {
     .name = "io_uring",
-    .ops = {
-        .update = fdmon_io_uring_update,
-        .wait = fdmon_io_uring_wait,
-        .need_wait = fdmon_io_uring_need_wait,
-    },
+    .ops = {fdmon_io_uring_update, fdmon_io_uring_wait,
+            fdmon_io_uring_need_wait},
     .setup = fdmon_io_uring_setup,
     .destroy = fdmon_io_uring_destroy,
     .probe = ring_probe,

@@ -2,8 +2,8 @@
  * ring.c - making, entering and reaping the io_uring of a context
  *
  * A ring is made lazily, by its home thread, with the best set of flags that
- * the kernel takes (setup_flags[]).  It is rebuilt when the context has moved to
- * another thread or the process has forked: the old one is of no use there.
+ * the kernel takes (setup_flags[]).  It is rebuilt when the context has moved
+ * to another thread or the process has forked: the old one is of no use there.
  *
  * The rule that keeps it right: the kernel tells of waiting completions either
  * in the completion queue or in the flags of the submission queue, and whoever
@@ -37,7 +37,7 @@ enum {
                       IORING_FEAT_RW_CUR_POS | IORING_FEAT_SUBMIT_STABLE,
 };
 
-/* ---- who may enter ------------------------------------------------------------ */
+/* ---- who may enter -------------------------------------------------- */
 
 static unsigned fork_count;
 
@@ -68,7 +68,7 @@ bool ring_is_mine(const Ring *ring)
     return ring->owner == this_thread() && ring->fork_count == fork_count;
 }
 
-/* ---- making --------------------------------------------------------------------- */
+/* ---- making --------------------------------------------------------- */
 
 static int sysctl_io_uring_disabled(void)
 {
@@ -249,7 +249,7 @@ void ring_unuse(AioContext *ctx)
     }
 }
 
-/* ---- entering ------------------------------------------------------------------- */
+/* ---- entering ------------------------------------------------------- */
 
 /*
  * What may go wrong while entering is: a signal, a kernel short of memory

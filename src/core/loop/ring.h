@@ -81,7 +81,7 @@ bool ring_probe(Error **errp);
  */
 void ring_ensure_mine(Ring *ring);
 
-/* The same where it is called often, and a full check follows before waiting. */
+/* The same for hot paths: a full check follows before waiting. */
 static inline void ring_ensure_mine_fast(Ring *ring)
 {
     if (unlikely(ring->home != ring->ctx->home || !ring->home)) {
