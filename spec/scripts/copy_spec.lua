@@ -75,6 +75,18 @@ describe("aioctl copy", function()
     end
   end
 
+  it("copies an odd tail also when the engine is insisted upon", function()
+    random(path "a", (1 << 20) + 777)
+    local f = file.open(path "a", "r", { direct = true })
+    if not f then
+      pending("no O_DIRECT here")
+    end
+    f:close()
+    copy(("--engine 'linux_aio!' --direct %s %s"):format(
+      path "a", path "b"))
+    assert.is_true(same(path "a", path "b"))
+  end)
+
   it("replaces a longer destination and keeps the mode bits", function()
     random(path "a", 5000)
     random(path "b", 50000)

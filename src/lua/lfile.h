@@ -3,12 +3,12 @@
  *
  *   lfile.c         the class: opening, closing, fields
  *   lfileengine.c   which engine a file uses
- *   lfilerun.c       submit a request and wait for it: the one place that parks
- *   lfilespan.c      the memory of a transfer: buffers, lists, strings
- *   lfileio.c        methods that move data
- *   lfilemeta.c      methods that do not: sync, truncate, size, allocate, ...
- *   lfilestat.c      stat tables
- *   lfilefs.c        functions on paths: stat, unlink, rename, readdir, ...
+ *   lfilerun.c      submit a request and wait for it: the one place that parks
+ *   lfilespan.c     the memory of a transfer: buffers, lists, strings
+ *   lfileio.c       methods that move data
+ *   lfilemeta.c     methods that do not: sync, truncate, size, allocate, ...
+ *   lfilestat.c     stat tables
+ *   lfilefs.c       functions on paths: stat, unlink, rename, readdir, ...
  */
 #ifndef LFILE_H
 #define LFILE_H
