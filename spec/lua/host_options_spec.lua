@@ -94,6 +94,31 @@ describe("the environment twin of an option", function()
   end)
 end)
 
+describe("an fd monitor that cannot be had", function()
+  local refuse = "AIOCTL_NO_IO_URING=1"
+  local sleep = "-e 'require(\"aio\").sleep(0.001) print(1)'"
+
+  it("is replaced, with one warning that names the cause", function()
+    for _, words in ipairs { sleep, "--fdmon=io_uring " .. sleep } do
+      local output, status = aioctl(words, refuse)
+      assert.matches("^aioctl: warning: fd monitor epoll is used instead: "
+        .. "[^\n]*AIOCTL_NO_IO_URING[^\n]*\n1\n$", output)
+      assert.equal(0, status)
+    end
+  end)
+
+  it("ends the program when '!' was said", function()
+    local output, status = aioctl("--fdmon=io_uring! " .. sleep, refuse)
+    assert.matches("^aioctl: io_uring: [^\n]*AIOCTL_NO_IO_URING[^\n]*\n$",
+      output)
+    assert.equal(1, status)
+  end)
+
+  it("is no news to a program that waits for nothing", function()
+    assert.equal("1\n", (aioctl("-e 'print(1)'", refuse)))
+  end)
+end)
+
 describe("--version and --help", function()
   it("name the kernel, monitors, engines and libraries", function()
     local output, status = aioctl("--version")

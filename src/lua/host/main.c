@@ -23,6 +23,18 @@
 
 int luaopen_aio_core(lua_State *L);
 
+/* Sets the fd monitor up: now it is known whether it is the one wanted. */
+static void warn_of_fallback(AioContext *ctx)
+{
+    const char *used = aio_context_fdmon(ctx);
+    const char *why = aio_context_fdmon_fallback(ctx);
+
+    if (why != NULL) {
+        report_message(HOST_NAME, "warning: fd monitor %s is used instead: %s",
+                       used, why);
+    }
+}
+
 /* Loading aio is what changes a script's world: stock lua's until then. */
 static int preload_core(lua_State *L)
 {
@@ -30,6 +42,7 @@ static int preload_core(lua_State *L)
 
     host->aio_loaded = true;
     signals_guard_pipe();
+    warn_of_fallback(host->vm->home->ctx);
     lua_gc(L, LUA_GCINC, 0, 0, 0); /* cheaper with many tasks */
     return luaopen_aio_core(L);
 }
