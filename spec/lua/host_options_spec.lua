@@ -95,7 +95,7 @@ describe("the environment twin of an option", function()
 end)
 
 describe("an fd monitor that cannot be had", function()
-  local refuse = "AIOCTL_NO_IO_URING=1"
+  local refuse = "AIOCTL_FDMON= AIOCTL_NO_IO_URING=1"
   local sleep = "-e 'require(\"aio\").sleep(0.001) print(1)'"
 
   it("is replaced, with one warning that names the cause", function()
