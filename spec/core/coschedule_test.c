@@ -329,8 +329,8 @@ TEST(nested_poll_in_a_coroutine_runs_the_rest_of_the_slice)
     Body b = {.ctx = ctx, .log = log, .letter = 'b'};
 
     aio_poll(ctx, false);
-    aio_co_schedule(ctx, qemu_coroutine_create(poll_in_coroutine, &a));
-    aio_co_schedule(ctx, qemu_coroutine_create(note_and_end, &b));
+    aio_co_ready(ctx, qemu_coroutine_create(poll_in_coroutine, &a));
+    aio_co_ready(ctx, qemu_coroutine_create(note_and_end, &b));
     aio_poll(ctx, true);
     ASSERT_STR_EQ(log, "ba");
     aio_context_unref(ctx);

@@ -160,8 +160,7 @@ TEST(every_kind_of_callback_may_poll_again)
     ASSERT_EQ(step.depth, 21);
 
     step.depth = 10;
-    aio_co_schedule(ctx,
-                    qemu_coroutine_create(poll_deeper_in_coroutine, &step));
+    aio_co_ready(ctx, qemu_coroutine_create(poll_deeper_in_coroutine, &step));
     ASSERT(aio_poll(ctx, true));
     ASSERT_EQ(step.depth, 21);
     ASSERT(!aio_context_is_dispatching(ctx));
