@@ -26,14 +26,15 @@ static Item item[6] = {{.id = 0}, {.id = 1}, {.id = 2},
                        {.id = 3}, {.id = 4}, {.id = 5}};
 
 /* 123 for a list of items 1, 2, 3. */
-#define DIGITS(FOREACH, head, field)              \
-    ({                                            \
-        Item *it_;                                \
-        int digits_ = 0;                          \
-        FOREACH(it_, head, field) {               \
-            digits_ = digits_ * 10 + it_->id;     \
-        }                                         \
-        digits_;                                  \
+#define DIGITS(FOREACH, head, field)          \
+    ({                                        \
+        Item *it_;                            \
+        int digits_ = 0;                      \
+        FOREACH(it_, head, field)             \
+        {                                     \
+            digits_ = digits_ * 10 + it_->id; \
+        }                                     \
+        digits_;                              \
     })
 
 TEST(qlist_inserts_and_removes_anywhere)
@@ -196,7 +197,8 @@ TEST(qtailq_walks_both_ways)
     ASSERT(!QTAILQ_IN_USE(&item[4], t));
     ASSERT_PTR_EQ(QTAILQ_LAST(&queue), &item[3]);
     ASSERT_PTR_EQ(QTAILQ_PREV(&item[1], t), NULL);
-    QTAILQ_FOREACH_REVERSE_SAFE(it, &queue, t, other) {
+    QTAILQ_FOREACH_REVERSE_SAFE(it, &queue, t, other)
+    {
         QTAILQ_REMOVE(&queue, it, t);
     }
     ASSERT(QTAILQ_EMPTY(&queue));

@@ -41,13 +41,13 @@ bool test_is_slow(void);
 /* Open file descriptors of this process. */
 int test_count_fds(void);
 
-#define TEST(name)                                                         \
-    static void name(void);                                                \
-    static TestCase name##_case = {#name, name, NULL};                     \
-    static __attribute__((constructor)) void name##_register(void)         \
-    {                                                                      \
-        test_register(&name##_case);                                       \
-    }                                                                      \
+#define TEST(name)                                                 \
+    static void name(void);                                        \
+    static TestCase name##_case = {#name, name, NULL};             \
+    static __attribute__((constructor)) void name##_register(void) \
+    {                                                              \
+        test_register(&name##_case);                               \
+    }                                                              \
     static void name(void)
 
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
@@ -61,31 +61,31 @@ int test_count_fds(void);
     } while (0)
 
 /* Integers and enums. */
-#define ASSERT_CMP(a, op, b)                                              \
-    do {                                                                  \
-        int64_t left_ = (int64_t)(a), right_ = (int64_t)(b);              \
-        if (!(left_ op right_)) {                                         \
-            FAIL("not true: %s %s %s (%lld, %lld)", #a, #op, #b,          \
-                 (long long)left_, (long long)right_);                    \
-        }                                                                 \
+#define ASSERT_CMP(a, op, b)                                     \
+    do {                                                         \
+        int64_t left_ = (int64_t)(a), right_ = (int64_t)(b);     \
+        if (!(left_ op right_)) {                                \
+            FAIL("not true: %s %s %s (%lld, %lld)", #a, #op, #b, \
+                 (long long)left_, (long long)right_);           \
+        }                                                        \
     } while (0)
 #define ASSERT_EQ(a, b) ASSERT_CMP(a, ==, b)
 
-#define ASSERT_PTR_EQ(a, b)                                            \
-    do {                                                               \
-        const void *left_ = (a), *right_ = (b);                        \
-        if (left_ != right_) {                                         \
-            FAIL("%s is %p, not %s (%p)", #a, left_, #b, right_);      \
-        }                                                              \
+#define ASSERT_PTR_EQ(a, b)                                       \
+    do {                                                          \
+        const void *left_ = (a), *right_ = (b);                   \
+        if (left_ != right_) {                                    \
+            FAIL("%s is %p, not %s (%p)", #a, left_, #b, right_); \
+        }                                                         \
     } while (0)
 
-#define ASSERT_STR_EQ(a, b)                                              \
-    do {                                                                 \
-        const char *left_ = (a), *right_ = (b);                          \
-        if (!left_ || !right_ || strcmp(left_, right_) != 0) {           \
-            FAIL("%s is \"%s\", not \"%s\"", #a,                         \
-                 left_ ? left_ : "(null)", right_ ? right_ : "(null)");  \
-        }                                                                \
+#define ASSERT_STR_EQ(a, b)                                                \
+    do {                                                                   \
+        const char *left_ = (a), *right_ = (b);                            \
+        if (!left_ || !right_ || strcmp(left_, right_) != 0) {             \
+            FAIL("%s is \"%s\", not \"%s\"", #a, left_ ? left_ : "(null)", \
+                 right_ ? right_ : "(null)");                              \
+        }                                                                  \
     } while (0)
 
 #define ASSERT_ABORTS(fn, arg, message) \

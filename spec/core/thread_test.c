@@ -48,7 +48,7 @@ TEST(a_thread_has_its_name_and_returns_its_result)
     ASSERT_STR_EQ(qemu_thread_join(&thread), "a very long thr");
 }
 
-/* ---- mutexes ------------------------------------------------------------- */
+/* ---- mutexes ----------------------------------------------------------- */
 
 static QemuMutex mutex;
 static QemuRecMutex rec_mutex;
@@ -57,7 +57,8 @@ static int counter;
 static void *count_with_guards(void *opaque)
 {
     for (int i = 0; i < rounds(); i++) {
-        WITH_QEMU_LOCK_GUARD(&mutex) {
+        WITH_QEMU_LOCK_GUARD(&mutex)
+        {
             counter++;
         }
         QEMU_LOCK_GUARD(&mutex);
@@ -71,7 +72,8 @@ TEST(guards_hold_the_mutex_for_their_scope)
     qemu_mutex_init(&mutex);
     run_threads(count_with_guards, NULL);
     ASSERT_EQ(counter, 2 * THREADS * rounds());
-    WITH_QEMU_LOCK_GUARD(&mutex) {
+    WITH_QEMU_LOCK_GUARD(&mutex)
+    {
         ASSERT_EQ(qemu_mutex_trylock(&mutex), -EBUSY);
         break;
     }
@@ -122,7 +124,7 @@ TEST(using_a_destroyed_mutex_aborts)
     ASSERT_ABORTS(use_destroyed, NULL, "mutex->initialized");
 }
 
-/* ---- waiting --------------------------------------------------------------- */
+/* ---- waiting ----------------------------------------------------------- */
 
 TEST(timed_waits_end_in_time)
 {
@@ -192,8 +194,7 @@ TEST(events_pass_data_and_lose_no_wakeup)
     QemuThread thread;
     qemu_event_init(&ping, false);
     qemu_event_init(&pong, false);
-    qemu_thread_create(&thread, NULL, return_ball, NULL,
-                       QEMU_THREAD_JOINABLE);
+    qemu_thread_create(&thread, NULL, return_ball, NULL, QEMU_THREAD_JOINABLE);
     for (int i = 0; i < rounds() / 4; i++) {
         ball++;
         qemu_event_set(&ping);
@@ -210,7 +211,7 @@ TEST(events_pass_data_and_lose_no_wakeup)
     qemu_event_destroy(&pong);
 }
 
-/* ---- lockcnt ---------------------------------------------------------------- */
+/* ---- lockcnt ----------------------------------------------------------- */
 
 static QemuLockCnt lockcnt;
 
@@ -321,7 +322,7 @@ TEST(lockcnt_torture_frees_nothing_that_is_visited)
     qemu_lockcnt_destroy(&lockcnt);
 }
 
-/* ---- clocks ----------------------------------------------------------------- */
+/* ---- clocks ------------------------------------------------------------ */
 
 TEST(clocks_count_nanoseconds)
 {

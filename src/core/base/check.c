@@ -26,9 +26,9 @@ static void report_and_abort(const char *file, int line, const char *cond,
                              const char *message)
 {
     char buf[1024];
-    int n = snprintf(buf, sizeof(buf) - 1, "%s:%d: CHECK(%s) failed%s%s",
-                     short_path(file), line, cond, *message ? ": " : "",
-                     message);
+    int n =
+        snprintf(buf, sizeof(buf) - 1, "%s:%d: CHECK(%s) failed%s%s",
+                 short_path(file), line, cond, *message ? ": " : "", message);
     if (n > (int)sizeof(buf) - 2) {
         n = sizeof(buf) - 2;
     }

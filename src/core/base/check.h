@@ -22,18 +22,18 @@ void check_failedf(const char *file, int line, const char *cond,
                    const char *fmt, ...)
     __attribute__((noreturn, cold, format(gnu_printf, 4, 5)));
 
-#define CHECK(cond)                                       \
-    do {                                                  \
-        if (unlikely(!(cond))) {                          \
-            check_failed(__FILE__, __LINE__, #cond);      \
-        }                                                 \
+#define CHECK(cond)                                  \
+    do {                                             \
+        if (unlikely(!(cond))) {                     \
+            check_failed(__FILE__, __LINE__, #cond); \
+        }                                            \
     } while (0)
 
-#define CHECKF(cond, ...)                                              \
-    do {                                                               \
-        if (unlikely(!(cond))) {                                       \
-            check_failedf(__FILE__, __LINE__, #cond, __VA_ARGS__);     \
-        }                                                              \
+#define CHECKF(cond, ...)                                          \
+    do {                                                           \
+        if (unlikely(!(cond))) {                                   \
+            check_failedf(__FILE__, __LINE__, #cond, __VA_ARGS__); \
+        }                                                          \
     } while (0)
 
 #ifdef AIOCTL_DCHECK

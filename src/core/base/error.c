@@ -69,8 +69,7 @@ static void set_error(Error **errp, Error origin, const char *fmt, va_list ap)
     if (!errp) {
         return;
     }
-    CHECKF(!*errp, "%s() sets an error over \"%s\"", origin.func,
-           (*errp)->msg);
+    CHECKF(!*errp, "%s() sets an error over \"%s\"", origin.func, (*errp)->msg);
     Error *err = check_malloc(sizeof(*err));
     *err = origin;
     err->msg = format_text(fmt, ap);
@@ -94,8 +93,8 @@ void error_setg_internal(Error **errp, const char *src, int line,
 }
 
 void error_setg_errno_internal(Error **errp, const char *src, int line,
-                               const char *func, int os_error,
-                               const char *fmt, ...)
+                               const char *func, int os_error, const char *fmt,
+                               ...)
 {
     Error origin = {.src = src, .line = line, .func = func};
     va_list ap;

@@ -15,8 +15,8 @@
 static inline void futex_wait(unsigned *addr, unsigned expected)
 {
     long ret = syscall(SYS_futex, addr, FUTEX_WAIT_PRIVATE, expected, NULL);
-    CHECKF(ret == 0 || errno == EAGAIN || errno == EINTR,
-           "futex wait: %s", strerror(errno));
+    CHECKF(ret == 0 || errno == EAGAIN || errno == EINTR, "futex wait: %s",
+           strerror(errno));
 }
 
 static inline void futex_wake(unsigned *addr, int n)

@@ -64,8 +64,8 @@ size_t iov_from_buf(const struct iovec *iov, unsigned int iov_cnt,
     return bytes - c.left;
 }
 
-size_t iov_to_buf(const struct iovec *iov, unsigned int iov_cnt,
-                  size_t offset, void *buf, size_t bytes)
+size_t iov_to_buf(const struct iovec *iov, unsigned int iov_cnt, size_t offset,
+                  void *buf, size_t bytes)
 {
     IovCursor c = cursor_at(iov, iov_cnt, offset, bytes);
     char *dst = buf;

@@ -90,8 +90,7 @@ void qemu_cond_init(QemuCond *cond)
 {
     pthread_condattr_t attr;
     must(pthread_condattr_init(&attr), "condition attributes");
-    must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC),
-         "condition clock");
+    must(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC), "condition clock");
     must(pthread_cond_init(&cond->cond, &attr), "condition init");
     must(pthread_condattr_destroy(&attr), "condition attributes");
     cond->initialized = true;

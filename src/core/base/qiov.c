@@ -62,8 +62,8 @@ void qemu_iovec_add(QEMUIOVector *qiov, void *base, size_t len)
     CHECK(qiov->niov < INT_MAX / 2);
     if (qiov->niov == qiov->nalloc) {
         qiov->nalloc = 2 * qiov->nalloc + 1;
-        qiov->iov = check_realloc(qiov->iov, (size_t)qiov->nalloc *
-                                                 sizeof(struct iovec));
+        qiov->iov = check_realloc(qiov->iov,
+                                  (size_t)qiov->nalloc * sizeof(struct iovec));
     }
     qiov->iov[qiov->niov].iov_base = base;
     qiov->iov[qiov->niov].iov_len = len;
@@ -101,8 +101,7 @@ void qemu_iovec_concat(QEMUIOVector *dst, QEMUIOVector *src, size_t soffset,
 void qemu_iovec_discard_back(QEMUIOVector *qiov, size_t bytes)
 {
     unsigned int niov = (unsigned int)qiov->niov;
-    CHECKF(bytes <= qiov->size, "dropping %zu of %zu bytes", bytes,
-           qiov->size);
+    CHECKF(bytes <= qiov->size, "dropping %zu of %zu bytes", bytes, qiov->size);
     qiov->size -= iov_discard_back(qiov->iov, &niov, bytes);
     qiov->niov = (int)niov;
 }
@@ -182,8 +181,8 @@ ssize_t qemu_iovec_compare(QEMUIOVector *a, QEMUIOVector *b)
     for (int i = 0; i < a->niov; i++) {
         size_t len = a->iov[i].iov_len;
         CHECKF(len == b->iov[i].iov_len, "element %d has other lengths", i);
-        size_t same = first_difference(a->iov[i].iov_base,
-                                       b->iov[i].iov_base, len);
+        size_t same =
+            first_difference(a->iov[i].iov_base, b->iov[i].iov_base, len);
         if (same < len) {
             return (ssize_t)(offset + same);
         }

@@ -39,12 +39,14 @@ typedef struct PoolClass {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static PoolClass pool[STACK_CLASSES] = {
-    {.max = POOL_DEFAULT}, {.max = 16}, {.max = 1},
+    {.max = POOL_DEFAULT},
+    {.max = 16},
+    {.max = 1},
 };
 static size_t existing; /* objects, in use or pooled; under the lock */
 static QLIST_HEAD(, CoroutineThread) threads;
 
-/* ---- objects -------------------------------------------------------------- */
+/* ---- objects ----------------------------------------------------------- */
 
 static Coroutine *place_object(const Stack *stack)
 {
@@ -82,7 +84,7 @@ static void destroy_object(Coroutine *co)
     stack_free(co->stack_base, co->slab);
 }
 
-/* ---- the global lists ----------------------------------------------------- */
+/* ---- the global lists -------------------------------------------------- */
 
 static Coroutine *take_global(unsigned cls)
 {
@@ -114,7 +116,7 @@ static void give_global(Coroutine *co)
     }
 }
 
-/* ---- the threads' caches --------------------------------------------------- */
+/* ---- the threads' caches ----------------------------------------------- */
 
 static Coroutine *cache_pop(CoroutineThread *thread)
 {
@@ -167,7 +169,7 @@ void coroutine_pool_remove_thread(CoroutineThread *thread)
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- get and put ---------------------------------------------------------- */
+/* ---- get and put ------------------------------------------------------- */
 
 static QEMU_NOINLINE Coroutine *get_slow(CoroutineThread *thread, unsigned cls,
                                          void (*first)(void *), Error **errp)
@@ -222,7 +224,7 @@ void pool_put(CoroutineThread *thread, Coroutine *co)
     }
 }
 
-/* ---- configuration and statistics ------------------------------------------ */
+/* ---- configuration and statistics -------------------------------------- */
 
 void qemu_coroutine_inc_pool_size(unsigned int additional_pool_size)
 {
@@ -236,9 +238,8 @@ void qemu_coroutine_dec_pool_size(unsigned int additional_pool_size)
 {
     PoolClass *p = &pool[STACK_DEFAULT_CLASS];
     pthread_mutex_lock(&lock);
-    CHECKF(p->max >= additional_pool_size,
-           "coroutine pool of %u lowered by %u", p->max,
-           additional_pool_size);
+    CHECKF(p->max >= additional_pool_size, "coroutine pool of %u lowered by %u",
+           p->max, additional_pool_size);
     p->max -= additional_pool_size;
     bool excess = p->count > p->max;
     pthread_mutex_unlock(&lock);

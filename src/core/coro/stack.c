@@ -54,7 +54,7 @@ typedef struct StackClass {
     size_t size;
     unsigned slots_min, slots_max; /* of a slab */
     unsigned slots_next;
-    SlabList available;            /* slabs with free slots */
+    SlabList available; /* slabs with free slots */
 } StackClass;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -65,13 +65,16 @@ static StackClass classes[STACK_CLASSES] = {
 };
 
 typedef enum Guard {
-    GUARD_UNKNOWN, GUARD_MADVISE, GUARD_MPROTECT, GUARD_CANARY
+    GUARD_UNKNOWN,
+    GUARD_MADVISE,
+    GUARD_MPROTECT,
+    GUARD_CANARY
 } Guard;
 
 static Guard guard;              /* the kind for new stacks */
 static unsigned mprotect_guards; /* in existence */
 
-/* ---- guards ------------------------------------------------------------- */
+/* ---- guards ------------------------------------------------------------ */
 
 static Guard probe_guard(char *mem)
 {
@@ -152,13 +155,13 @@ const char *stack_guard_name(void)
     return names[now];
 }
 
-/* ---- slabs -------------------------------------------------------------- */
+/* ---- slabs ------------------------------------------------------------- */
 
 static char *map_slab(size_t bytes)
 {
-    char *mem = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK,
-                     -1, 0);
+    char *mem =
+        mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (mem == MAP_FAILED) {
         return NULL;
     }
@@ -198,8 +201,8 @@ static bool slab_full(const StackSlab *slab)
 static void retire_slab(StackSlab *slab)
 {
     StackClass *c = &classes[slab->cls];
-    bool only_one = QLIST_FIRST(&c->available) == slab &&
-                    QLIST_NEXT(slab, next) == NULL;
+    bool only_one =
+        QLIST_FIRST(&c->available) == slab && QLIST_NEXT(slab, next) == NULL;
     if (only_one) {
         return;
     }
@@ -211,8 +214,8 @@ static void retire_slab(StackSlab *slab)
 
 static unsigned take_slot(StackSlab *slab)
 {
-    unsigned slot = slab->nfree > 0 ? slab->slot[--slab->nfree].free_slot
-                                    : slab->fresh++;
+    unsigned slot =
+        slab->nfree > 0 ? slab->slot[--slab->nfree].free_slot : slab->fresh++;
     slab->used++;
     if (slab_full(slab)) {
         QLIST_REMOVE(slab, next);
@@ -220,7 +223,7 @@ static unsigned take_slot(StackSlab *slab)
     return slot;
 }
 
-/* ---- stacks ------------------------------------------------------------- */
+/* ---- stacks ------------------------------------------------------------ */
 
 int stack_class_for(size_t size)
 {
@@ -286,7 +289,7 @@ void stack_free(char *base, StackSlab *slab)
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- giving memory back --------------------------------------------------- */
+/* ---- giving memory back ------------------------------------------------ */
 
 #define SAMPLES 8
 #define SAMPLE_BYTES 4096
@@ -326,8 +329,8 @@ static bool is_deep(char *base, char *hot)
 void stack_trim(char *base, size_t size, bool thorough)
 {
     char *hot = base + size - STACK_HOT_BYTES;
-    bool deep = !CORO_CHECKED && !thorough ? looks_deep(hot)
-                                           : is_deep(base, hot);
+    bool deep =
+        !CORO_CHECKED && !thorough ? looks_deep(hot) : is_deep(base, hot);
     if (unlikely(deep)) {
         hot = QEMU_ALIGN_PTR_DOWN(hot, (uintptr_t)getpagesize());
         madvise(base, (size_t)(hot - base), MADV_DONTNEED);

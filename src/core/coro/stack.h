@@ -16,11 +16,11 @@ enum { STACK_CLASSES = 3 };
 typedef struct StackSlab StackSlab;
 
 typedef struct Stack {
-    char *base;      /* lowest usable byte */
+    char *base; /* lowest usable byte */
     size_t size;
     StackSlab *slab;
     unsigned slot;
-    bool canary;     /* no guard: stack_canary_ok() must be asked */
+    bool canary; /* no guard: stack_canary_ok() must be asked */
 } Stack;
 
 /* The smallest class with @size bytes, or -1.  0 means the default class. */

@@ -82,8 +82,8 @@ void *coro_prepare(char *low, char *high, void (*entry)(void *), void *arg)
     boot.created.uc_stack.ss_sp = low;
     boot.created.uc_stack.ss_size = (size_t)(high - low);
     boot.created.uc_link = NULL;
-    makecontext(&boot.created, (void (*)(void))boot_main, 2,
-                (unsigned)address, (unsigned)(address >> 16 >> 16));
+    makecontext(&boot.created, (void (*)(void))boot_main, 2, (unsigned)address,
+                (unsigned)(address >> 16 >> 16));
     ret = swapcontext(&boot.creator, &boot.created);
     CHECK(ret == 0);
     return boot.parked;

@@ -9,17 +9,17 @@
 typedef QSIMPLEQ_HEAD(, Coroutine) CoroutineQueue;
 
 typedef struct CoroutineThread {
-    Coroutine *current;       /* &leader outside of coroutines */
-    AioContext *ctx;          /* whose loop runs here */
-    CoroutineQueue woken;     /* left by the coroutine that just stopped */
+    Coroutine *current;   /* &leader outside of coroutines */
+    AioContext *ctx;      /* whose loop runs here */
+    CoroutineQueue woken; /* left by the coroutine that just stopped */
 
     /* Finished coroutines of the default class; count is read by others. */
     QSLIST_HEAD(, Coroutine) cache;
-    unsigned cached;          /* atomic */
+    unsigned cached; /* atomic */
 
-    Coroutine leader;         /* stands for the thread's own stack */
+    Coroutine leader; /* stands for the thread's own stack */
     bool ready;
-    void *fault_stack;        /* see fault.c */
+    void *fault_stack;                 /* see fault.c */
     QLIST_ENTRY(CoroutineThread) next; /* all threads; under the pool's lock */
 } CoroutineThread;
 

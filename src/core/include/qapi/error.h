@@ -23,13 +23,13 @@ extern Error *error_abort;
 extern Error *error_fatal;
 
 /* Sets a new error; printf format.  errno is preserved. */
-#define error_setg(errp, fmt, ...)                         \
+#define error_setg(errp, fmt, ...)                                   \
     error_setg_internal((errp), __FILE__, __LINE__, __func__, (fmt), \
                         ##__VA_ARGS__)
 
 /* The same with ": strerror(os_error)" appended; @os_error may be negative. */
-#define error_setg_errno(errp, os_error, fmt, ...)                     \
-    error_setg_errno_internal((errp), __FILE__, __LINE__, __func__,    \
+#define error_setg_errno(errp, os_error, fmt, ...)                  \
+    error_setg_errno_internal((errp), __FILE__, __LINE__, __func__, \
                               (os_error), (fmt), ##__VA_ARGS__)
 
 /* "Could not open 'name': reason" */
@@ -40,8 +40,8 @@ void error_setg_internal(Error **errp, const char *src, int line,
                          const char *func, const char *fmt, ...)
     QEMU_PRINTF(5, 6);
 void error_setg_errno_internal(Error **errp, const char *src, int line,
-                               const char *func, int os_error,
-                               const char *fmt, ...) QEMU_PRINTF(6, 7);
+                               const char *func, int os_error, const char *fmt,
+                               ...) QEMU_PRINTF(6, 7);
 
 /* The message; lives as long as @err. */
 const char *error_get_pretty(const Error *err);
@@ -66,8 +66,7 @@ void error_propagate_prepend(Error **dst_errp, Error *local_err,
                              const char *fmt, ...) QEMU_PRINTF(3, 4);
 
 /* Puts text in front of the message.  Nothing happens when there is none. */
-void error_prepend(Error *const *errp, const char *fmt, ...)
-    QEMU_PRINTF(2, 3);
+void error_prepend(Error *const *errp, const char *fmt, ...) QEMU_PRINTF(2, 3);
 void error_vprepend(Error *const *errp, const char *fmt, va_list ap)
     QEMU_PRINTF(2, 0);
 
@@ -103,13 +102,13 @@ static inline void error_propagator_cleanup(ErrorPropagator *prop)
     error_propagate(prop->errp, prop->local_err);
 }
 
-#define ERRP_GUARD()                                              \
-    __attribute__((cleanup(error_propagator_cleanup)))            \
-        ErrorPropagator auto_errp_prop_ = {.errp = errp};         \
-    do {                                                          \
-        if (!errp || errp == &error_fatal) {                      \
-            errp = &auto_errp_prop_.local_err;                    \
-        }                                                         \
+#define ERRP_GUARD()                                   \
+    __attribute__((cleanup(error_propagator_cleanup))) \
+    ErrorPropagator auto_errp_prop_ = {.errp = errp};  \
+    do {                                               \
+        if (!errp || errp == &error_fatal) {           \
+            errp = &auto_errp_prop_.local_err;         \
+        }                                              \
     } while (0)
 
 AIOCTL_END_DECLS

@@ -59,26 +59,26 @@ static inline void smp_mb_release(void)
 #define signal_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 /* Wider accesses would become library calls with a lock. */
-#define QATOMIC_CHECK_(ptr)                               \
-    _Static_assert(sizeof(*(ptr)) <= sizeof(uint64_t),    \
+#define QATOMIC_CHECK_(ptr)                            \
+    _Static_assert(sizeof(*(ptr)) <= sizeof(uint64_t), \
                    "atomic access wider than 64 bits")
 
 /* The type of *ptr without qualifiers and, for integers, unpromoted. */
-#define QATOMIC_TYPE_(ptr)                                       \
-    __typeof__(({                                                \
-        __auto_type qatomic_value_ = *(ptr);                     \
-        qatomic_value_;                                          \
+#define QATOMIC_TYPE_(ptr)                   \
+    __typeof__(({                            \
+        __auto_type qatomic_value_ = *(ptr); \
+        qatomic_value_;                      \
     }))
 
-#define QATOMIC_LOAD_(ptr, order)           \
-    ({                                      \
-        QATOMIC_CHECK_(ptr);                \
-        __atomic_load_n((ptr), (order));    \
+#define QATOMIC_LOAD_(ptr, order)        \
+    ({                                   \
+        QATOMIC_CHECK_(ptr);             \
+        __atomic_load_n((ptr), (order)); \
     })
-#define QATOMIC_STORE_(ptr, value, order)           \
-    do {                                            \
-        QATOMIC_CHECK_(ptr);                        \
-        __atomic_store_n((ptr), (value), (order));  \
+#define QATOMIC_STORE_(ptr, value, order)          \
+    do {                                           \
+        QATOMIC_CHECK_(ptr);                       \
+        __atomic_store_n((ptr), (value), (order)); \
     } while (0)
 
 #define qatomic_read(ptr) QATOMIC_LOAD_(ptr, __ATOMIC_RELAXED)
@@ -96,31 +96,30 @@ static inline void smp_mb_release(void)
 
 /* A total order over all accesses made through these two. */
 #define qatomic_mb_read(ptr) QATOMIC_LOAD_(ptr, __ATOMIC_SEQ_CST)
-#define qatomic_mb_set(ptr, i)                                  \
-    do {                                                        \
-        QATOMIC_CHECK_(ptr);                                    \
+#define qatomic_mb_set(ptr, i)                                   \
+    do {                                                         \
+        QATOMIC_CHECK_(ptr);                                     \
         (void)__atomic_exchange_n((ptr), (i), __ATOMIC_SEQ_CST); \
     } while (0)
 #define qatomic_set_mb(ptr, i) qatomic_mb_set(ptr, i)
 
 /* Returns the previous value. */
-#define qatomic_xchg(ptr, i)                                 \
-    ({                                                       \
-        QATOMIC_CHECK_(ptr);                                 \
-        __atomic_exchange_n((ptr), (i), __ATOMIC_SEQ_CST);   \
+#define qatomic_xchg(ptr, i)                               \
+    ({                                                     \
+        QATOMIC_CHECK_(ptr);                               \
+        __atomic_exchange_n((ptr), (i), __ATOMIC_SEQ_CST); \
     })
 #define qatomic_xchg__nocheck(ptr, i) \
     __atomic_exchange_n((ptr), (i), __ATOMIC_SEQ_CST)
 
 /* Returns the value found: equal to @old exactly when the swap happened. */
-#define qatomic_cmpxchg(ptr, old, new)                                 \
-    ({                                                                 \
-        QATOMIC_CHECK_(ptr);                                           \
-        QATOMIC_TYPE_(ptr) qatomic_old_ = (old);                       \
-        (void)__atomic_compare_exchange_n((ptr), &qatomic_old_, (new), \
-                                          false, __ATOMIC_SEQ_CST,     \
-                                          __ATOMIC_SEQ_CST);           \
-        qatomic_old_;                                                  \
+#define qatomic_cmpxchg(ptr, old, new)                                         \
+    ({                                                                         \
+        QATOMIC_CHECK_(ptr);                                                   \
+        QATOMIC_TYPE_(ptr) qatomic_old_ = (old);                               \
+        (void)__atomic_compare_exchange_n((ptr), &qatomic_old_, (new), false,  \
+                                          __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+        qatomic_old_;                                                          \
     })
 #define qatomic_cmpxchg__nocheck(ptr, old, new) qatomic_cmpxchg(ptr, old, new)
 
@@ -131,8 +130,7 @@ static inline void smp_mb_release(void)
     __atomic_fetch_sub((ptr), (n), __ATOMIC_SEQ_CST)
 #define qatomic_fetch_and(ptr, n) \
     __atomic_fetch_and((ptr), (n), __ATOMIC_SEQ_CST)
-#define qatomic_fetch_or(ptr, n) \
-    __atomic_fetch_or((ptr), (n), __ATOMIC_SEQ_CST)
+#define qatomic_fetch_or(ptr, n) __atomic_fetch_or((ptr), (n), __ATOMIC_SEQ_CST)
 #define qatomic_fetch_xor(ptr, n) \
     __atomic_fetch_xor((ptr), (n), __ATOMIC_SEQ_CST)
 #define qatomic_fetch_inc(ptr) qatomic_fetch_add(ptr, 1)
@@ -145,8 +143,7 @@ static inline void smp_mb_release(void)
     __atomic_sub_fetch((ptr), (n), __ATOMIC_SEQ_CST)
 #define qatomic_and_fetch(ptr, n) \
     __atomic_and_fetch((ptr), (n), __ATOMIC_SEQ_CST)
-#define qatomic_or_fetch(ptr, n) \
-    __atomic_or_fetch((ptr), (n), __ATOMIC_SEQ_CST)
+#define qatomic_or_fetch(ptr, n) __atomic_or_fetch((ptr), (n), __ATOMIC_SEQ_CST)
 #define qatomic_xor_fetch(ptr, n) \
     __atomic_xor_fetch((ptr), (n), __ATOMIC_SEQ_CST)
 #define qatomic_inc_fetch(ptr) qatomic_add_fetch(ptr, 1)

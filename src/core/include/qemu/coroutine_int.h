@@ -13,10 +13,10 @@
 
 struct Coroutine {
     /* Touched by every switch. */
-    void *sp;                     /* of the parked stack */
-    Coroutine *caller;            /* who entered it, NULL when not active */
-    AioContext *ctx;              /* atomic: where it was entered last */
-    const char *scheduled;        /* atomic: who scheduled it, NULL when not */
+    void *sp;              /* of the parked stack */
+    Coroutine *caller;     /* who entered it, NULL when not active */
+    AioContext *ctx;       /* atomic: where it was entered last */
+    const char *scheduled; /* atomic: who scheduled it, NULL when not */
 
     CoroutineEntry *entry;
     void *entry_arg;
@@ -29,17 +29,17 @@ struct Coroutine {
     QSLIST_ENTRY(Coroutine) co_scheduled_next;
     QSIMPLEQ_ENTRY(Coroutine) ready_next;
 
-    unsigned locks_held;          /* coroutine locks; zero at the end */
+    unsigned locks_held; /* coroutine locks; zero at the end */
 
     /* The stack.  Fixed while the object exists. */
     uint16_t stack_class;
-    bool canary;                  /* no guard below: check at each switch */
-    bool started;                 /* has been entered since creation */
-    bool entering_woken;          /* its frames include enter_woken() */
-    bool arrived;                 /* ASan knows already */
-    uint32_t uses;                /* times it ended, over all its lives */
-    char *stack_base;             /* lowest usable byte */
-    size_t stack_size;            /* up to the end of the stack's memory */
+    bool canary;         /* no guard below: check at each switch */
+    bool started;        /* has been entered since creation */
+    bool entering_woken; /* its frames include enter_woken() */
+    bool arrived;        /* ASan knows already */
+    uint32_t uses;       /* times it ended, over all its lives */
+    char *stack_base;    /* lowest usable byte */
+    size_t stack_size;   /* up to the end of the stack's memory */
     void *slab;
     QSLIST_ENTRY(Coroutine) pool_next;
 
@@ -49,8 +49,8 @@ struct Coroutine {
     void *describe_opaque;
 
     /* What the checkers know this stack by; unused in ordinary builds. */
-    void *fiber;                  /* TSan */
-    void *fake_stack;             /* ASan */
+    void *fiber;      /* TSan */
+    void *fake_stack; /* ASan */
     unsigned valgrind_id;
 };
 

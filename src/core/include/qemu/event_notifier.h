@@ -11,7 +11,7 @@
 
 struct EventNotifier {
     int rfd;
-    int wfd;          /* same as rfd for an eventfd */
+    int wfd; /* same as rfd for an eventfd */
     bool initialized;
 };
 

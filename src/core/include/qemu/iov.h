@@ -21,14 +21,13 @@ struct QEMUIOVector {
     struct iovec local_iov; /* iov of a one-buffer vector */
 };
 
-#define QEMU_IOVEC_INIT_BUF(self, buf, len)                            \
-    {                                                                  \
-        .iov = &(self).local_iov, .niov = 1, .nalloc = -1,             \
-        .size = (len),                                                 \
-        .local_iov = {                                                 \
-            .iov_base = (void *)(buf),                                 \
-            .iov_len = (len),                                          \
-        },                                                             \
+#define QEMU_IOVEC_INIT_BUF(self, buf, len)                               \
+    {                                                                     \
+        .iov = &(self).local_iov, .niov = 1, .nalloc = -1, .size = (len), \
+        .local_iov = {                                                    \
+            .iov_base = (void *)(buf),                                    \
+            .iov_len = (len),                                             \
+        },                                                                \
     }
 
 AIOCTL_BEGIN_DECLS
@@ -38,8 +37,8 @@ size_t iov_size(const struct iovec *iov, unsigned int iov_cnt);
 /* Copy into / out of the vector, starting @offset bytes into it. */
 size_t iov_from_buf(const struct iovec *iov, unsigned int iov_cnt,
                     size_t offset, const void *buf, size_t bytes);
-size_t iov_to_buf(const struct iovec *iov, unsigned int iov_cnt,
-                  size_t offset, void *buf, size_t bytes);
+size_t iov_to_buf(const struct iovec *iov, unsigned int iov_cnt, size_t offset,
+                  void *buf, size_t bytes);
 size_t iov_memset(const struct iovec *iov, unsigned int iov_cnt, size_t offset,
                   int fillc, size_t bytes);
 
@@ -53,8 +52,7 @@ unsigned int iov_copy(struct iovec *dst_iov, unsigned int dst_iov_cnt,
  * the number of bytes dropped. */
 size_t iov_discard_front(struct iovec **iov, unsigned int *iov_cnt,
                          size_t bytes);
-size_t iov_discard_back(struct iovec *iov, unsigned int *iov_cnt,
-                        size_t bytes);
+size_t iov_discard_back(struct iovec *iov, unsigned int *iov_cnt, size_t bytes);
 
 /* True when all @len bytes at @buf are zero. */
 bool buffer_is_zero(const void *buf, size_t len);

@@ -28,22 +28,23 @@ void coroutine_fn qemu_co_mutex_lock(CoMutex *mutex);
 void coroutine_fn qemu_co_mutex_unlock(CoMutex *mutex);
 AIOCTL_END_DECLS
 
-#define QLOCKABLE_PAIR_(x, lock_fn, unlock_fn)                      \
-    &(QemuLockable){                                                \
-        .object = (void *)(x),                                      \
-        .lock = (QemuLockUnlockFunc *)(void (*)(void))(lock_fn),    \
+#define QLOCKABLE_PAIR_(x, lock_fn, unlock_fn)                       \
+    &(QemuLockable)                                                  \
+    {                                                                \
+        .object = (void *)(x),                                       \
+        .lock = (QemuLockUnlockFunc *)(void (*)(void))(lock_fn),     \
         .unlock = (QemuLockUnlockFunc *)(void (*)(void))(unlock_fn), \
     }
 
 /* NULL stays NULL: guards of NULL do nothing. */
-#define QEMU_MAKE_LOCKABLE_NONNULL(x)                                        \
-    _Generic((x),                                                            \
-        QemuLockable *: (x),                                                 \
-        QemuMutex *: QLOCKABLE_PAIR_(x, qemu_mutex_lock, qemu_mutex_unlock), \
-        QemuRecMutex *: QLOCKABLE_PAIR_(x, qemu_rec_mutex_lock,              \
-                                        qemu_rec_mutex_unlock),              \
-        CoMutex *: QLOCKABLE_PAIR_(x, qemu_co_mutex_lock,                    \
-                                   qemu_co_mutex_unlock))
+#define QEMU_MAKE_LOCKABLE_NONNULL(x)                                          \
+    _Generic((x), QemuLockable *                                               \
+             : (x), QemuMutex *                                                \
+             : QLOCKABLE_PAIR_(x, qemu_mutex_lock, qemu_mutex_unlock),         \
+               QemuRecMutex *                                                  \
+             : QLOCKABLE_PAIR_(x, qemu_rec_mutex_lock, qemu_rec_mutex_unlock), \
+               CoMutex *                                                       \
+             : QLOCKABLE_PAIR_(x, qemu_co_mutex_lock, qemu_co_mutex_unlock))
 
 #define QEMU_MAKE_LOCKABLE(x) \
     qemu_lockable_if((x), QEMU_MAKE_LOCKABLE_NONNULL(x))
@@ -80,14 +81,14 @@ static inline void qemu_lockable_auto_unlock(QemuLockable **x)
 
 #define QLOCKABLE_AUTO_ __attribute__((cleanup(qemu_lockable_auto_unlock)))
 
-#define QEMU_LOCK_GUARD(x)                                            \
-    QLOCKABLE_AUTO_ __attribute__((unused)) QemuLockable *            \
-        glue(qemu_lockable_auto, __COUNTER__) =                       \
-            qemu_lockable_auto_lock(QEMU_MAKE_LOCKABLE(x))
+#define QEMU_LOCK_GUARD(x)                                      \
+    QLOCKABLE_AUTO_ __attribute__((unused)) QemuLockable *glue( \
+        qemu_lockable_auto, __COUNTER__) =                      \
+        qemu_lockable_auto_lock(QEMU_MAKE_LOCKABLE(x))
 
-#define WITH_QEMU_LOCK_GUARD_(x, var)                                     \
-    for (QLOCKABLE_AUTO_ QemuLockable *var =                              \
-             qemu_lockable_auto_lock(QEMU_MAKE_LOCKABLE_NONNULL(x));      \
+#define WITH_QEMU_LOCK_GUARD_(x, var)                                \
+    for (QLOCKABLE_AUTO_ QemuLockable *var =                         \
+             qemu_lockable_auto_lock(QEMU_MAKE_LOCKABLE_NONNULL(x)); \
          var; qemu_lockable_auto_unlock(&var), var = NULL)
 #define WITH_QEMU_LOCK_GUARD(x) \
     WITH_QEMU_LOCK_GUARD_(x, glue(qemu_lockable_auto, __COUNTER__))

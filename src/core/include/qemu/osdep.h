@@ -74,20 +74,20 @@ typedef struct _GSource GSource; /* GLib's own spelling of the tag */
 #define QEMU_BUILD_BUG_ON(cond) \
     QEMU_BUILD_BUG_MSG(cond, "not expecting: " #cond)
 
-/* ---- arithmetic --------------------------------------------------------- */
+/* ---- arithmetic -------------------------------------------------------- */
 
 #undef MIN
 #undef MAX
-#define MIN(a, b)                      \
-    ({                                 \
-        __typeof__((a) + 0) min_a_ = (a); \
-        __typeof__((b) + 0) min_b_ = (b); \
+#define MIN(a, b)                          \
+    ({                                     \
+        __typeof__((a) + 0) min_a_ = (a);  \
+        __typeof__((b) + 0) min_b_ = (b);  \
         min_a_ < min_b_ ? min_a_ : min_b_; \
     })
-#define MAX(a, b)                      \
-    ({                                 \
-        __typeof__((a) + 0) max_a_ = (a); \
-        __typeof__((b) + 0) max_b_ = (b); \
+#define MAX(a, b)                          \
+    ({                                     \
+        __typeof__((a) + 0) max_a_ = (a);  \
+        __typeof__((b) + 0) max_b_ = (b);  \
         max_a_ > max_b_ ? max_a_ : max_b_; \
     })
 /* For constant expressions, where a statement expression is not allowed. */
@@ -99,9 +99,9 @@ typedef struct _GSource GSource; /* GLib's own spelling of the tag */
 #endif
 
 /* Any divisor; *_ROUND_* with a power of two when ROUND_UP says so. */
-#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
 #define QEMU_ALIGN_DOWN(n, m) ((n) / (m) * (m))
-#define QEMU_ALIGN_UP(n, m) QEMU_ALIGN_DOWN((n) + (m) - 1, (m))
+#define QEMU_ALIGN_UP(n, m) QEMU_ALIGN_DOWN((n) + (m)-1, (m))
 #define QEMU_IS_ALIGNED(n, m) (((n) % (m)) == 0)
 #define QEMU_ALIGN_PTR_DOWN(p, n) \
     ((__typeof__(p))QEMU_ALIGN_DOWN((uintptr_t)(p), (n)))
@@ -110,7 +110,7 @@ typedef struct _GSource GSource; /* GLib's own spelling of the tag */
 #define QEMU_PTR_IS_ALIGNED(p, n) QEMU_IS_ALIGNED((uintptr_t)(p), (n))
 /* @d must be a power of two; the type of @n is kept. */
 #define ROUND_DOWN(n, d) ((n) & -(0 ? (n) : (d)))
-#define ROUND_UP(n, d) ROUND_DOWN((n) + (d) - 1, (d))
+#define ROUND_UP(n, d) ROUND_DOWN((n) + (d)-1, (d))
 
 static inline bool is_power_of_2(uint64_t value)
 {
@@ -118,13 +118,13 @@ static inline bool is_power_of_2(uint64_t value)
 }
 
 #undef container_of
-#define container_of(ptr, type, member)                              \
-    ({                                                               \
-        const __typeof__(((type *)0)->member) *member_ptr_ = (ptr);  \
-        (type *)((char *)member_ptr_ - offsetof(type, member));      \
+#define container_of(ptr, type, member)                             \
+    ({                                                              \
+        const __typeof__(((type *)0)->member) *member_ptr_ = (ptr); \
+        (type *)((char *)member_ptr_ - offsetof(type, member));     \
     })
 
-/* ---- thread-local state of code that runs in coroutines ------------------ */
+/* ---- thread-local state of code that runs in coroutines ---------------- */
 
 /*
  * A coroutine may yield in one thread and go on in another, but compilers
@@ -138,23 +138,23 @@ static inline bool is_power_of_2(uint64_t value)
     void set_##var(type v);            \
     type *get_ptr_##var(void);
 
-#define QEMU_CO_TLS_BODY_(storage, type, var)                       \
-    static __thread type co_tls_##var;                              \
-    storage QEMU_NOINLINE __attribute__((unused)) type get_##var(void) \
-    {                                                               \
-        __asm__ volatile("");                                       \
-        return co_tls_##var;                                        \
-    }                                                               \
-    storage QEMU_NOINLINE __attribute__((unused)) void set_##var(type v) \
-    {                                                               \
-        __asm__ volatile("");                                       \
-        co_tls_##var = v;                                           \
-    }                                                               \
+#define QEMU_CO_TLS_BODY_(storage, type, var)                               \
+    static __thread type co_tls_##var;                                      \
+    storage QEMU_NOINLINE __attribute__((unused)) type get_##var(void)      \
+    {                                                                       \
+        __asm__ volatile("");                                               \
+        return co_tls_##var;                                                \
+    }                                                                       \
+    storage QEMU_NOINLINE __attribute__((unused)) void set_##var(type v)    \
+    {                                                                       \
+        __asm__ volatile("");                                               \
+        co_tls_##var = v;                                                   \
+    }                                                                       \
     storage QEMU_NOINLINE __attribute__((unused)) type *get_ptr_##var(void) \
-    {                                                               \
-        type *ptr = &co_tls_##var;                                  \
-        __asm__ volatile("" : "+rm"(ptr));                          \
-        return ptr;                                                 \
+    {                                                                       \
+        type *ptr = &co_tls_##var;                                          \
+        __asm__ volatile("" : "+rm"(ptr));                                  \
+        return ptr;                                                         \
     }
 
 #define QEMU_DEFINE_CO_TLS(type, var) QEMU_CO_TLS_BODY_(, type, var)
