@@ -20,7 +20,7 @@ void check_failed(const char *file, int line, const char *cond)
     __attribute__((noreturn, cold));
 void check_failedf(const char *file, int line, const char *cond,
                    const char *fmt, ...)
-    __attribute__((noreturn, cold, format(gnu_printf, 4, 5)));
+    __attribute__((noreturn, cold, format(printf, 4, 5)));
 
 #define CHECK(cond)                                  \
     do {                                             \

@@ -59,7 +59,7 @@ typedef struct _GSource GSource; /* GLib's own spelling of the tag */
 #define QEMU_PACKED __attribute__((packed))
 #define QEMU_ALIGNED(n) __attribute__((aligned(n)))
 #define QEMU_WARN_UNUSED_RESULT __attribute__((warn_unused_result))
-#define QEMU_PRINTF(fmt, args) __attribute__((format(gnu_printf, fmt, args)))
+#define QEMU_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define QEMU_SENTINEL __attribute__((sentinel))
 #define QEMU_NOINLINE __attribute__((noinline))
 
