@@ -43,7 +43,7 @@ static void close_context(void)
     ctx = NULL;
 }
 
-/* ---- bottom halves ---- */
+/* ---- bottom halves ------------------------------------------------------ */
 
 static void open_bhs(void)
 {
@@ -171,7 +171,7 @@ static uint64_t run_arm_fire(uint64_t n)
     return events - start;
 }
 
-/* ---- coroutines ---- */
+/* ---- coroutines --------------------------------------------------------- */
 
 static void coroutine_fn yield_forever(void *opaque)
 {
@@ -250,7 +250,7 @@ static uint64_t run_co_ready(uint64_t n)
     return events - start;
 }
 
-/* ---- event notifier: set, wait, handle ---- */
+/* ---- event notifier: set, wait, handle ---------------------------------- */
 
 static void on_notifier(EventNotifier *e)
 {

@@ -21,7 +21,7 @@
 
 enum { BATCH = 100, TIMERS_MAX = 10000, STACK_SIZE = 64 * 1024 };
 
-/* ---- eventfd through a bare epoll ---- */
+/* ---- eventfd through a bare epoll --------------------------------------- */
 
 static int epoll_fd, event_fd;
 
@@ -54,7 +54,7 @@ static uint64_t run_epoll(uint64_t n)
     return n;
 }
 
-/* ---- swapcontext: coroutines as libc has them ---- */
+/* ---- swapcontext: coroutines as libc has them --------------------------- */
 
 static ucontext_t main_context, co_context;
 
@@ -87,7 +87,7 @@ static uint64_t run_swap(uint64_t n)
 }
 
 #ifdef HAVE_LIBUV
-/* ---- libuv ---- */
+/* ---- libuv -------------------------------------------------------------- */
 
 static uv_loop_t uv;
 static uv_idle_t idles[BATCH];
@@ -195,7 +195,7 @@ static uint64_t run_uv_arm_fire(uint64_t n)
 #endif
 
 #ifdef CONFIG_GLIB
-/* ---- GLib ---- */
+/* ---- GLib --------------------------------------------------------------- */
 
 static uint64_t glib_events;
 

@@ -113,7 +113,7 @@ TEST(the_context_is_that_of_the_last_enter)
     coroutine_set_thread_context(NULL);
 }
 
-/* ---- aborts ------------------------------------------------------------ */
+/* ---- aborts ------------------------------------------------------------- */
 
 static void coroutine_fn enter_argument(void *opaque)
 {
@@ -246,7 +246,7 @@ TEST(woken_coroutines_run_depth_first)
     }
 }
 
-/* ---- registers and threads --------------------------------------------- */
+/* ---- registers and threads ---------------------------------------------- */
 
 static void coroutine_fn round_up(void *opaque)
 {

@@ -105,7 +105,7 @@ static void on_every_row(void (*scenario)(Fixture *f))
     }                                       \
     static void name##_scenario(Fixture *f)
 
-/* ---- requests ------------------------------------------------------- */
+/* ---- requests ----------------------------------------------------------- */
 
 static void count_done(AioRequest *req)
 {
@@ -259,7 +259,7 @@ ROW_TEST(every_operation_ends)
     CHECK_ROW(run(f, &req) == 2 + (1LL << 40));
 }
 
-/* ---- many ----------------------------------------------------------- */
+/* ---- many --------------------------------------------------------------- */
 
 ROW_TEST(more_requests_than_any_queue_holds)
 {
@@ -369,7 +369,7 @@ ROW_TEST(a_nested_poll_runs_the_other_completions)
     CHECK_ROW(nest.started == 8);
 }
 
-/* ---- cancellation --------------------------------------------------- */
+/* ---- cancellation ------------------------------------------------------- */
 
 ROW_TEST(cancelled_requests_call_back_once)
 {

@@ -53,7 +53,7 @@ TEST(whole_reads_are_filled_with_zeroes_beyond_the_end)
     aio_context_unref(t.ctx);
 }
 
-/* ---- Linux AIO ----------------------------------------------------- */
+/* ---- Linux AIO ---------------------------------------------------------- */
 
 enum { BLOCK = 4096 };
 

@@ -61,7 +61,7 @@ static void poll_times(AioContext *ctx, int n)
     }
 }
 
-/* ---- making --------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------- */
 
 TEST(a_new_context_has_no_ring)
 {
@@ -142,7 +142,7 @@ TEST(a_ring_is_rebuilt_in_another_thread_with_its_buffers)
     aio_context_unref(ctx);
 }
 
-/* ---- watching fds --------------------------------------------------- */
+/* ---- watching fds ------------------------------------------------------- */
 
 TEST(an_fd_that_stays_ready_is_reported_again)
 {
@@ -348,7 +348,7 @@ TEST(the_monitor_can_be_changed_while_the_notifier_fires)
     aio_context_unref(t.ctx);
 }
 
-/* ---- with file requests --------------------------------------------- */
+/* ---- with file requests ------------------------------------------------- */
 
 static void count_request(AioRequest *req)
 {

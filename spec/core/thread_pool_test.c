@@ -57,7 +57,7 @@ static void poll_until(const int *value, int wanted)
     ASSERT_EQ(*value, wanted);
 }
 
-/* ---- a gate that holds workers -------------------------------------- */
+/* ---- a gate that holds workers ------------------------------------------ */
 
 typedef struct Gate {
     pthread_mutex_t lock;
@@ -102,7 +102,7 @@ static void open_gate(Gate *g)
     pthread_mutex_unlock(&g->lock);
 }
 
-/* ---- results -------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------ */
 
 TEST(a_result_comes_back_once)
 {
@@ -177,7 +177,7 @@ TEST(workers_take_no_signals)
     aio_context_unref(ctx);
 }
 
-/* ---- cancelling ----------------------------------------------------- */
+/* ---- cancelling --------------------------------------------------------- */
 
 TEST(queued_work_can_be_cancelled_and_running_work_cannot)
 {
@@ -210,7 +210,7 @@ TEST(queued_work_can_be_cancelled_and_running_work_cannot)
     aio_context_unref(ctx);
 }
 
-/* ---- size ----------------------------------------------------------- */
+/* ---- size --------------------------------------------------------------- */
 
 TEST(no_more_threads_than_max_work_at_once)
 {
@@ -293,7 +293,7 @@ TEST(limits_out_of_range_are_refused_and_change_nothing)
     aio_context_unref(ctx);
 }
 
-/* ---- fairness and nesting ------------------------------------------- */
+/* ---- fairness and nesting ----------------------------------------------- */
 
 static int bh_runs, rounds;
 static bool stop;

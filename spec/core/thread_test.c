@@ -48,7 +48,7 @@ TEST(a_thread_has_its_name_and_returns_its_result)
     ASSERT_STR_EQ(qemu_thread_join(&thread), "a very long thr");
 }
 
-/* ---- mutexes ----------------------------------------------------------- */
+/* ---- mutexes ------------------------------------------------------------ */
 
 static QemuMutex mutex;
 static QemuRecMutex rec_mutex;
@@ -124,7 +124,7 @@ TEST(using_a_destroyed_mutex_aborts)
     ASSERT_ABORTS(use_destroyed, NULL, "mutex->initialized");
 }
 
-/* ---- waiting ----------------------------------------------------------- */
+/* ---- waiting ------------------------------------------------------------ */
 
 TEST(timed_waits_end_in_time)
 {
@@ -211,7 +211,7 @@ TEST(events_pass_data_and_lose_no_wakeup)
     qemu_event_destroy(&pong);
 }
 
-/* ---- lockcnt ----------------------------------------------------------- */
+/* ---- lockcnt ------------------------------------------------------------ */
 
 static QemuLockCnt lockcnt;
 
@@ -322,7 +322,7 @@ TEST(lockcnt_torture_frees_nothing_that_is_visited)
     qemu_lockcnt_destroy(&lockcnt);
 }
 
-/* ---- clocks ------------------------------------------------------------ */
+/* ---- clocks ------------------------------------------------------------- */
 
 TEST(clocks_count_nanoseconds)
 {

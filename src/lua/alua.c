@@ -152,8 +152,7 @@ _Noreturn void alua_rethrow(lua_State *L)
     abort();
 }
 
-/* ---- where something was created
- * ---------------------------------------------- */
+/* ---- where something was created ---------------------------------------- */
 
 int alua_caller(lua_State *L, int level)
 {

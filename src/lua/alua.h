@@ -25,7 +25,7 @@ typedef struct LuaContext LuaContext;
 typedef struct LuaTask LuaTask;
 typedef struct LuaHandle LuaHandle;
 
-/* ---- classes ---------------------------------------------------------- */
+/* ---- classes ------------------------------------------------------------ */
 
 typedef struct AluaClass {
     const char *name; /* "aio.bh": __name, and the word in messages */
@@ -56,7 +56,7 @@ void *alua_new(lua_State *L, const AluaClass *cls, size_t size, int uservalues);
 void *alua_check(lua_State *L, int arg, const AluaClass *cls);
 void *alua_test(lua_State *L, int arg, const AluaClass *cls); /* or NULL */
 
-/* ---- anchors: what the loop may still call ----------------------------- */
+/* ---- anchors: what the loop may still call ------------------------------ */
 
 void alua_anchor(lua_State *L, int index);       /* idempotent */
 void alua_unanchor(lua_State *L, AluaObject *o); /* idempotent */
@@ -103,7 +103,7 @@ void handle_describe(const LuaHandle *h, char *buf, size_t size);
  */
 void alua_enter(LuaHandle *h, lua_CFunction fn, void *self);
 
-/* ---- arguments and results --------------------------------------------- */
+/* ---- arguments and results ---------------------------------------------- */
 
 /* Pushes nil, "ENOENT: No such file or directory: <what> (<call>)", errno. */
 int alua_fail(lua_State *L, int err, const char *what, const char *call);

@@ -23,7 +23,7 @@
 #define MAP_FROM (128 * 1024) /* from here on by mmap: zeroed as touched */
 #define GC_KIB_MAX 1024       /* what one allocation may charge, in KiB */
 
-/* ---- slabs ------------------------------------------------------------ */
+/* ---- slabs -------------------------------------------------------------- */
 
 static bool slab_allocate(BufSlab *slab, size_t align)
 {
@@ -93,7 +93,7 @@ void slab_unref(BufSlab *slab)
     free(slab);
 }
 
-/* ---- checks ----------------------------------------------------------- */
+/* ---- checks ------------------------------------------------------------- */
 
 static bool buf_is_open(const LuaBuf *b)
 {
@@ -133,7 +133,7 @@ uint8_t *buf_range(lua_State *L, const LuaBuf *b, int64_t off, int64_t len)
     return b->base + off;
 }
 
-/* ---- options ---------------------------------------------------------- */
+/* ---- options ------------------------------------------------------------ */
 
 int64_t opt_size_field(lua_State *L, int arg, const char *key, int64_t fallback)
 {
@@ -174,7 +174,7 @@ size_t opt_check_align(lua_State *L, int64_t align)
     return (size_t)align;
 }
 
-/* ---- making ----------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------- */
 
 LuaBuf *buf_push_closed(lua_State *L)
 {
@@ -274,7 +274,7 @@ static int buf_clone(lua_State *L)
     return 1;
 }
 
-/* ---- closing ---------------------------------------------------------- */
+/* ---- closing ------------------------------------------------------------ */
 
 static void check_idle(lua_State *L, const LuaBuf *b, const char *verb)
 {
@@ -360,7 +360,7 @@ static int buf_move(lua_State *L)
     return 1;
 }
 
-/* ---- properties ------------------------------------------------------- */
+/* ---- properties --------------------------------------------------------- */
 
 static int buf_len(lua_State *L)
 {
@@ -398,7 +398,7 @@ static int buf_describe(lua_State *L)
     return 1;
 }
 
-/* ---- tables ----------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------- */
 
 static const luaL_Reg buf_methods[] = {
     {"slice", buf_slice},

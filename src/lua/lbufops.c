@@ -180,7 +180,7 @@ static int buf_crc32c(lua_State *L)
     return 1;
 }
 
-/* ---- pack and unpack -------------------------------------------------- */
+/* ---- pack and unpack ---------------------------------------------------- */
 
 #define STRING_LIBRARY lua_upvalueindex(2)
 

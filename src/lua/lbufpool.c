@@ -49,7 +49,7 @@ static LuaBufPool *bufpool_check(lua_State *L)
     return pool;
 }
 
-/* ---- handing out and taking back -------------------------------------- */
+/* ---- handing out and taking back ---------------------------------------- */
 
 /* Pushes buffer @index, opened, and lets go of it. */
 static int hand_out(lua_State *L, LuaBufPool *pool, uint32_t index)
@@ -135,7 +135,7 @@ static int bufpool_try_get(lua_State *L)
     return 1;
 }
 
-/* ---- making ----------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------- */
 
 static int64_t required_size(lua_State *L, const char *key)
 {
@@ -197,7 +197,7 @@ static int bufpool_new(lua_State *L)
     return 1;
 }
 
-/* ---- the rest --------------------------------------------------------- */
+/* ---- the rest ----------------------------------------------------------- */
 
 /* pool:close(): wakes the waiters; buffers that are out stay usable */
 static int bufpool_close(lua_State *L)

@@ -27,7 +27,7 @@ LuaFile *file_check(lua_State *L)
     return f;
 }
 
-/* ---- opening ---------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------ */
 
 typedef enum DirectMode {
     DIRECT_NO,
@@ -243,7 +243,7 @@ static int file_tmp(lua_State *L)
     return open_push(L, &o);
 }
 
-/* ---- closing ---------------------------------------------------------- */
+/* ---- closing ------------------------------------------------------------ */
 
 /* __close and __gc */
 static int file_drop(lua_State *L)
@@ -316,7 +316,7 @@ static int file_gc(lua_State *L)
     return 0;
 }
 
-/* ---- fields ----------------------------------------------------------- */
+/* ---- fields ------------------------------------------------------------- */
 
 static bool push_field(lua_State *L, const LuaFile *f, const char *key)
 {

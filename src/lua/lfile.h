@@ -143,7 +143,7 @@ void span_pin(FileSpan *span);
 void span_unpin(FileSpan *span);
 void span_advance(FileSpan *span, size_t n);
 
-/* ---- tables of methods --------------------------------------------------- */
+/* ---- tables of methods -------------------------------------------------- */
 
 extern const luaL_Reg file_io_methods[];
 extern const luaL_Reg file_meta_methods[];

@@ -134,7 +134,7 @@ static int fs_lstat(lua_State *L)
     return stat_path(L, AT_SYMLINK_NOFOLLOW, "lstat");
 }
 
-/* ---- readdir ---------------------------------------------------------- */
+/* ---- readdir ------------------------------------------------------------ */
 
 /* Names, each ended by a zero; freed by its metatable's __gc. */
 typedef struct Names {

@@ -28,7 +28,7 @@ typedef struct Transfer {
     int64_t ret; /* the last request's */
 } Transfer;
 
-/* ---- alignment -------------------------------------------------------- */
+/* ---- alignment ---------------------------------------------------------- */
 
 static int misaligned(lua_State *L, const Transfer *x, const char *what,
                       uint64_t value, uint32_t align)
@@ -64,7 +64,7 @@ static int check_alignment(lua_State *L, const Transfer *x)
     return 0;
 }
 
-/* ---- running ---------------------------------------------------------- */
+/* ---- running ------------------------------------------------------------ */
 
 static void fill_request(Transfer *x, AioContext *ctx, AioRequest *req)
 {
@@ -123,7 +123,7 @@ static FileOutcome transfer_run(lua_State *L, Transfer *x)
     return outcome;
 }
 
-/* ---- results ---------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------ */
 
 static int fail_at(lua_State *L, const Transfer *x, int err, const char *detail)
 {
@@ -163,7 +163,7 @@ static int transfer_result(lua_State *L, const Transfer *x)
     return 1;
 }
 
-/* ---- methods ---------------------------------------------------------- */
+/* ---- methods ------------------------------------------------------------ */
 
 static int transfer_do(lua_State *L, Transfer *x)
 {

@@ -50,7 +50,7 @@ static int file_fdatasync(lua_State *L)
     return file_simple(L, f, &req, alua_opt_timeout(L, 2), "fdatasync");
 }
 
-/* ---- space ------------------------------------------------------------ */
+/* ---- space -------------------------------------------------------------- */
 
 static void check_extent(lua_State *L, int64_t *offset, int64_t *len)
 {
@@ -147,7 +147,7 @@ static int file_truncate(lua_State *L)
                        "truncate");
 }
 
-/* ---- holes ------------------------------------------------------------ */
+/* ---- holes -------------------------------------------------------------- */
 
 static int64_t seek_call(void *arg)
 {
@@ -184,7 +184,7 @@ static int file_seek_hole(lua_State *L)
     return file_seek(L, SEEK_HOLE, "seek_hole");
 }
 
-/* ---- facts ------------------------------------------------------------ */
+/* ---- facts -------------------------------------------------------------- */
 
 static int64_t size_call(void *arg)
 {

@@ -62,7 +62,7 @@ FileOutcome file_run(lua_State *L, LuaTask *t, const AioEngine *engine,
     return outcome;
 }
 
-/* ---- calls on the thread pool ----------------------------------------- */
+/* ---- calls on the thread pool ------------------------------------------- */
 
 static const AioEngine *call_engine(lua_State *L, AioContext *ctx)
 {
@@ -106,7 +106,7 @@ int64_t file_call(lua_State *L, LuaFile *f, FileCall *fn, void *arg,
     return req.ret;
 }
 
-/* ---- operations in flight on a file ----------------------------------- */
+/* ---- operations in flight on a file ------------------------------------- */
 
 void file_enter(LuaFile *f)
 {
@@ -126,7 +126,7 @@ void file_leave(LuaFile *f)
     }
 }
 
-/* ---- results ---------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------ */
 
 int path_result(lua_State *L, const char *path, int64_t ret, const char *call)
 {

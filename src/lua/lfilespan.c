@@ -52,7 +52,7 @@ static void span_string(lua_State *L, int arg, const LuaFile *f, FileSpan *span)
     memcpy(span->one.iov_base, s, len);
 }
 
-/* ---- lists ------------------------------------------------------------ */
+/* ---- lists -------------------------------------------------------------- */
 
 static void span_piece(lua_State *L, int arg, SpanUse use, FileSpan *span,
                        int i)
@@ -136,7 +136,7 @@ void span_check(lua_State *L, int arg, SpanUse use, const LuaFile *f,
                                       "buffers");
 }
 
-/* ---- in flight -------------------------------------------------------- */
+/* ---- in flight ---------------------------------------------------------- */
 
 void span_pin(FileSpan *span)
 {

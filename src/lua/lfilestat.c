@@ -27,7 +27,7 @@ int64_t file_size_of(int fd, const struct stat *st)
     return ioctl(fd, BLKGETSIZE64, &bytes) < 0 ? -errno : (int64_t)bytes;
 }
 
-/* ---- alignment -------------------------------------------------------- */
+/* ---- alignment ---------------------------------------------------------- */
 
 static bool statx_alignment(int fd, uint32_t *memory, uint32_t *offset)
 {
@@ -72,7 +72,7 @@ void file_find_alignment(int fd, const struct stat *st, uint32_t *memory,
     *memory = *offset = probe_sector(fd) ? SECTOR : PAGE;
 }
 
-/* ---- stat ------------------------------------------------------------- */
+/* ---- stat --------------------------------------------------------------- */
 
 static int64_t device_size(const FileStat *st)
 {

@@ -30,8 +30,7 @@ static bool loop_turn(LuaVM *vm, bool blocking)
     return progress;
 }
 
-/* ---- errors nobody joined
- * ---------------------------------------------------- */
+/* ---- errors nobody joined ----------------------------------------------- */
 
 /* Only a collection tells whether a failed task's handle can still be reached.
  * Paced, so that programs in which tasks fail all the time are not slowed. */
@@ -73,8 +72,7 @@ static void attend(LuaVM *vm, bool idle)
     }
 }
 
-/* ---- deadlock
- * --------------------------------------------------------------------- */
+/* ---- deadlock ----------------------------------------------------------- */
 
 static int print_parked(lua_State *L)
 {
@@ -105,8 +103,7 @@ static void report_deadlock(LuaVM *vm)
     }
 }
 
-/* ---- running
- * ------------------------------------------------------------------------ */
+/* ---- running ------------------------------------------------------------ */
 
 static bool is_over(const LuaVM *vm)
 {

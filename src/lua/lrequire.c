@@ -152,7 +152,7 @@ static void hold_lock(lua_State *L, LuaVM *vm, const char *name)
     *list = lock;
 }
 
-/* ---- loading ------------------------------------------------------------- */
+/* ---- loading ------------------------------------------------------------ */
 
 /*
  * Asks package.searchers in turn: pushes the loader and the value that belongs

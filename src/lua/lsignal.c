@@ -62,7 +62,7 @@ static uint64_t bit(int signo)
     return UINT64_C(1) << (signo - 1);
 }
 
-/* ---- delivery ------------------------------------------------------------- */
+/* ---- delivery ----------------------------------------------------------- */
 
 static int signal_run(lua_State *L) /* protected: a task for the function */
 {
@@ -207,7 +207,7 @@ static void catch_signal(lua_State *L, struct LuaSignals *s, int signo)
     }
 }
 
-/* ---- wait_signal ------------------------------------------------------------ */
+/* ---- wait_signal -------------------------------------------------------- */
 
 static bool ends_programs(int signo)
 {
@@ -312,7 +312,7 @@ static int wait_signal(lua_State *L)
     return 1;
 }
 
-/* ---- on_signal ------------------------------------------------------------ */
+/* ---- on_signal ---------------------------------------------------------- */
 
 static void signal_release(LuaHandle *h)
 {

@@ -16,8 +16,7 @@ static TaskHandle *check(lua_State *L, int arg)
     return alua_check(L, arg, &task_class);
 }
 
-/* ---- results
- * ----------------------------------------------------------------- */
+/* ---- results ------------------------------------------------------------ */
 
 void task_receive(TaskHandle *h)
 {
@@ -111,8 +110,7 @@ static int pjoin(lua_State *L)
     return 2;
 }
 
-/* ---- other methods
- * ------------------------------------------------------------- */
+/* ---- other methods ------------------------------------------------------ */
 
 static int cancel(lua_State *L)
 {

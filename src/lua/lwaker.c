@@ -171,8 +171,7 @@ static LuaWaker *waker_of(LuaVM *vm, LuaTask *t)
     return waker_ref(w);
 }
 
-/* ---- class
- * ---------------------------------------------------------------------- */
+/* ---- class -------------------------------------------------------------- */
 
 static const AluaClass waker_class;
 
@@ -243,8 +242,7 @@ static int park(lua_State *L)
     return 1;
 }
 
-/* ---- await
- * ------------------------------------------------------------------------- */
+/* ---- await -------------------------------------------------------------- */
 
 typedef struct Await {
     AluaObject object;

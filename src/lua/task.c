@@ -13,8 +13,7 @@
 
 #include "task_private.h"
 
-/* ---- cancel requests
- * --------------------------------------------------------- */
+/* ---- cancel requests ---------------------------------------------------- */
 
 /* The scope whose request may be delivered now: the outermost one that no
  * shield hides. */
@@ -128,8 +127,7 @@ _Noreturn void task_throw_pending(lua_State *L, LuaTask *t)
     task_throw_cancel(L, t);
 }
 
-/* ---- park and wake
- * ------------------------------------------------------------ */
+/* ---- park and wake ------------------------------------------------------ */
 
 int64_t task_deadline(int64_t timeout_ns)
 {

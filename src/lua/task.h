@@ -57,7 +57,7 @@ int64_t task_deadline(int64_t timeout_ns);
 
 AioContext *task_context(const LuaTask *t);
 
-/* ---- wakers: aio.park() ended from anywhere ------------------------------ */
+/* ---- wakers: aio.park() ended from anywhere ----------------------------- */
 
 typedef struct LuaWaker LuaWaker;
 

@@ -16,8 +16,7 @@
 
 #include "task_private.h"
 
-/* ---- the end of a task
- * ---------------------------------------------------------- */
+/* ---- the end of a task -------------------------------------------------- */
 
 static void list_add(LuaTask *t)
 {
@@ -200,8 +199,7 @@ static void coroutine_fn task_entry(void *opaque)
     task_recycle(t);
 }
 
-/* ---- making tasks
- * ---------------------------------------------------------------- */
+/* ---- making tasks ------------------------------------------------------- */
 
 static void task_reset(LuaTask *t, TaskHandle *h)
 {
@@ -293,8 +291,7 @@ LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs)
     return t;
 }
 
-/* ---- the main task
- * ------------------------------------------------------------------ */
+/* ---- the main task ------------------------------------------------------ */
 
 static void coroutine_fn main_entry(void *opaque)
 {
@@ -335,8 +332,7 @@ LuaTask *task_new_main(lua_State *L, LuaVM *vm, lua_State *on,
     return t;
 }
 
-/* ---- leaving for good
- * ---------------------------------------------------------------- */
+/* ---- leaving for good --------------------------------------------------- */
 
 _Noreturn void task_abandon(LuaTask *t)
 {
@@ -375,8 +371,7 @@ bool task_unwind_abandoned(LuaTask *t)
     return true;
 }
 
-/* ---- giving memory back
- * -------------------------------------------------------------- */
+/* ---- giving memory back ------------------------------------------------- */
 
 enum { POOL_MAX = 1024 }; /* ended tasks kept, with their Lua threads */
 

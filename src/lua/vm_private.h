@@ -79,8 +79,7 @@ void alua_format_origin(lua_State *L, int index, int line, char *buf,
                         size_t size);
 void anchor_init(lua_State *L, LuaVM *vm);
 
-/* ---- vm.c, loop.c
- * ------------------------------------------------------------ */
+/* ---- vm.c, loop.c ------------------------------------------------------- */
 
 /* Run the task that sits on @L with @nargs arguments above its function as the
  * main task, and the loop until everything has ended. */

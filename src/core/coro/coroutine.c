@@ -52,7 +52,7 @@ static inline void depart(CoroutineThread *thread, Coroutine *from,
     checker_leave(from, to);
 }
 
-/* ---- enter ------------------------------------------------------------- */
+/* ---- enter -------------------------------------------------------------- */
 
 static void check_enterable(const Coroutine *co)
 {
@@ -94,7 +94,7 @@ static void enter_woken(CoroutineThread *thread, Coroutine *self,
     self->entering_woken = false;
 }
 
-/* ---- stop -------------------------------------------------------------- */
+/* ---- stop --------------------------------------------------------------- */
 
 /* On the caller's stack, after a coroutine of the context @opaque yielded
  * that had woken others. */
@@ -195,7 +195,7 @@ void qemu_coroutine_enter_if_inactive(Coroutine *co)
     }
 }
 
-/* ---- creation ---------------------------------------------------------- */
+/* ---- creation ----------------------------------------------------------- */
 
 static Coroutine *create(unsigned cls, CoroutineEntry *entry, void *opaque,
                          Error **errp)
@@ -247,7 +247,7 @@ void aio_co_discard(Coroutine *co)
     pool_put(coroutine_thread(), co);
 }
 
-/* ---- questions --------------------------------------------------------- */
+/* ---- questions ---------------------------------------------------------- */
 
 Coroutine *qemu_coroutine_self(void)
 {

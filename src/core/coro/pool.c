@@ -46,7 +46,7 @@ static PoolClass pool[STACK_CLASSES] = {
 static size_t existing; /* objects, in use or pooled; under the lock */
 static QLIST_HEAD(, CoroutineThread) threads;
 
-/* ---- objects ----------------------------------------------------------- */
+/* ---- objects ------------------------------------------------------------ */
 
 static Coroutine *place_object(const Stack *stack)
 {
@@ -84,7 +84,7 @@ static void destroy_object(Coroutine *co)
     stack_free(co->stack_base, co->slab);
 }
 
-/* ---- the global lists -------------------------------------------------- */
+/* ---- the global lists --------------------------------------------------- */
 
 static Coroutine *take_global(unsigned cls)
 {
@@ -116,7 +116,7 @@ static void give_global(Coroutine *co)
     }
 }
 
-/* ---- the threads' caches ----------------------------------------------- */
+/* ---- the threads' caches ------------------------------------------------ */
 
 static Coroutine *cache_pop(CoroutineThread *thread)
 {
@@ -169,7 +169,7 @@ void coroutine_pool_remove_thread(CoroutineThread *thread)
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- get and put ------------------------------------------------------- */
+/* ---- get and put -------------------------------------------------------- */
 
 static QEMU_NOINLINE Coroutine *get_slow(CoroutineThread *thread, unsigned cls,
                                          void (*first)(void *), Error **errp)
@@ -224,7 +224,7 @@ void pool_put(CoroutineThread *thread, Coroutine *co)
     }
 }
 
-/* ---- configuration and statistics -------------------------------------- */
+/* ---- configuration and statistics --------------------------------------- */
 
 void qemu_coroutine_inc_pool_size(unsigned int additional_pool_size)
 {

@@ -74,7 +74,7 @@ typedef enum Guard {
 static Guard guard;              /* the kind for new stacks */
 static unsigned mprotect_guards; /* in existence */
 
-/* ---- guards ------------------------------------------------------------ */
+/* ---- guards ------------------------------------------------------------- */
 
 static Guard probe_guard(char *mem)
 {
@@ -155,7 +155,7 @@ const char *stack_guard_name(void)
     return names[now];
 }
 
-/* ---- slabs ------------------------------------------------------------- */
+/* ---- slabs -------------------------------------------------------------- */
 
 static char *map_slab(size_t bytes)
 {
@@ -223,7 +223,7 @@ static unsigned take_slot(StackSlab *slab)
     return slot;
 }
 
-/* ---- stacks ------------------------------------------------------------ */
+/* ---- stacks ------------------------------------------------------------- */
 
 int stack_class_for(size_t size)
 {
@@ -289,7 +289,7 @@ void stack_free(char *base, StackSlab *slab)
     pthread_mutex_unlock(&lock);
 }
 
-/* ---- giving memory back ------------------------------------------------ */
+/* ---- giving memory back ------------------------------------------------- */
 
 #define SAMPLES 8
 #define SAMPLE_BYTES 4096

@@ -58,7 +58,7 @@ extern const AioEngine engine_threads;
 extern const AioEngine engine_linux_aio;
 extern const AioEngine engine_io_uring;
 
-/* ---- request.c: for engines ----------------------------------------- */
+/* ---- request.c: for engines --------------------------------------------- */
 
 /*
  * request_finish: @req has ended with @ret; its callback runs in this or the
@@ -73,7 +73,7 @@ void request_complete(AioRequest *req, int64_t ret);
 /* The engine cannot do @req after all: the thread pool runs it. */
 void request_hand_over(AioRequest *req);
 
-/* ---- engines.c ------------------------------------------------------ */
+/* ---- engines.c ---------------------------------------------------------- */
 
 /* The engine called @name, not set up for anything; NULL with @errp set. */
 const AioEngine *engine_lookup(const char *name, Error **errp);

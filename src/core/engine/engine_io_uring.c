@@ -51,7 +51,7 @@ static UringPrivate *private_of(AioRequest *req)
     return (UringPrivate *)req->private_data;
 }
 
-/* ---- backlog -------------------------------------------------------- */
+/* ---- backlog ------------------------------------------------------------ */
 
 static void backlog_push(LuringState *s, AioRequest *req)
 {
@@ -84,7 +84,7 @@ static void backlog_remove(LuringState *s, AioRequest *req)
     private_of(req)->flags &= ~REQ_BACKLOG;
 }
 
-/* ---- submission ----------------------------------------------------- */
+/* ---- submission --------------------------------------------------------- */
 
 static unsigned clamp_len(size_t len)
 {
@@ -238,7 +238,7 @@ static void uring_cancel(AioContext *ctx, AioRequest *req)
     } /* else it ends by itself */
 }
 
-/* ---- completion; runs no user code, takes no entry ------------------ */
+/* ---- completion; runs no user code, takes no entry ---------------------- */
 
 static void finish(AioRequest *req, int64_t ret)
 {
@@ -286,7 +286,7 @@ static void retry_cqe(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
     }
 }
 
-/* ---- telling another monitor ---------------------------------------- */
+/* ---- telling another monitor -------------------------------------------- */
 
 static void ring_ready(EventNotifier *notifier)
 {

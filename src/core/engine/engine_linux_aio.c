@@ -53,7 +53,7 @@ static LaioPrivate *private_of(AioRequest *req)
     return (LaioPrivate *)req->private_data;
 }
 
-/* ---- queue and iocbs ------------------------------------------------ */
+/* ---- queue and iocbs ---------------------------------------------------- */
 
 static void queue_push(LinuxAioState *s, AioRequest *req)
 {
@@ -122,7 +122,7 @@ static void prep(LinuxAioState *s, struct iocb *iocb, AioRequest *req)
     iocb->data = req;
 }
 
-/* ---- submission ----------------------------------------------------- */
+/* ---- submission --------------------------------------------------------- */
 
 /* The head of the queue cannot be done at all. */
 static void fail_head(LinuxAioState *s, int error)
@@ -216,7 +216,7 @@ static void laio_flush(AioContext *ctx)
     submit_queue(ctx->linux_aio);
 }
 
-/* ---- completion ----------------------------------------------------- */
+/* ---- completion --------------------------------------------------------- */
 
 static void complete(LinuxAioState *s, const struct io_event *event)
 {

@@ -34,7 +34,7 @@ static AioRequest *request_of(ThreadPoolItem *item)
     return (AioRequest *)((char *)item - offsetof(AioRequest, private_data));
 }
 
-/* ---- the operations, in a worker ---- */
+/* ---- the operations, in a worker ---------------------------------------- */
 
 static int64_t do_nop(AioRequest *req)
 {
@@ -134,7 +134,7 @@ static void threads_run(ThreadPoolItem *item)
     req->ret = req->op == AIO_OP_CALL ? req->call(req->arg) : run_op(req);
 }
 
-/* ---- the engine, in the home thread ---- */
+/* ---- the engine, in the home thread ------------------------------------- */
 
 static void threads_complete(ThreadPoolItem *item)
 {

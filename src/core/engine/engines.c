@@ -81,7 +81,7 @@ const AioEngine *engine_lookup(const char *name, Error **errp)
     return engines[row];
 }
 
-/* ---- readiness ------------------------------------------------------ */
+/* ---- readiness ---------------------------------------------------------- */
 
 static int row_of(const AioEngine *engine)
 {
@@ -154,7 +154,7 @@ void engine_destroy_all(AioContext *ctx)
     }
 }
 
-/* ---- choosing ------------------------------------------------------- */
+/* ---- choosing ----------------------------------------------------------- */
 
 /* Keeps the text as long as the context, so that callers need not free it. */
 static void keep_reason(EngineState *state, int row, const char *reason)

@@ -100,7 +100,7 @@ static int coroutine_fn co_transfer(RawState *s, int fd, uint64_t offset,
     return co_read_rest(s, fd, offset, qiov, (size_t)ret);
 }
 
-/* ---- states --------------------------------------------------------- */
+/* ---- states ------------------------------------------------------------- */
 
 static RawState *raw_init(const AioEngine *engine, Error **errp)
 {
@@ -132,7 +132,7 @@ static void raw_detach(RawState *s, AioContext *ctx)
     s->ctx = NULL;
 }
 
-/* ---- Linux AIO ------------------------------------------------------ */
+/* ---- Linux AIO ---------------------------------------------------------- */
 
 LinuxAioState *laio_init(Error **errp)
 {
@@ -184,7 +184,7 @@ struct LinuxAioState *aio_get_linux_aio(AioContext *ctx)
     return ctx->linux_aio;
 }
 
-/* ---- io_uring ------------------------------------------------------- */
+/* ---- io_uring ----------------------------------------------------------- */
 
 LuringState *luring_init(Error **errp)
 {

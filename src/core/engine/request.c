@@ -15,7 +15,7 @@
 #include "engine/state.h"
 #include "engine/thread_pool.h"
 
-/* ---- finished requests ---------------------------------------------- */
+/* ---- finished requests -------------------------------------------------- */
 
 static void announce(EngineState *state)
 {
@@ -87,7 +87,7 @@ void engine_unmute(AioContext *ctx)
     request_dispatch(state);
 }
 
-/* ---- the state of a context ----------------------------------------- */
+/* ---- the state of a context --------------------------------------------- */
 
 static void engines_before_wait(AioContext *ctx)
 {
@@ -155,7 +155,7 @@ struct ThreadPool *aio_get_thread_pool(AioContext *ctx)
     return ctx->thread_pool;
 }
 
-/* ---- submitting ----------------------------------------------------- */
+/* ---- submitting --------------------------------------------------------- */
 
 /* The one that will run it: @engine, or the thread pool for what it lacks. */
 static const AioEngine *choose(AioContext *ctx, const AioEngine *engine,

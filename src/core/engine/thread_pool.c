@@ -31,7 +31,7 @@ enum { IDLE_EXIT_MS = 10000, THREADS_MAX = INT_MAX };
 
 static void *worker_main(void *opaque);
 
-/* ---- queue; the lock is held ---- */
+/* ---- queue; the lock is held -------------------------------------------- */
 
 static void queue_push(ThreadPool *pool, ThreadPoolItem *item)
 {
@@ -70,7 +70,7 @@ static ThreadPoolItem *queue_pop(ThreadPool *pool)
     return item;
 }
 
-/* ---- workers; the lock is held ---- */
+/* ---- workers; the lock is held ------------------------------------------ */
 
 static void idle_remove(ThreadPool *pool, Worker *w)
 {
@@ -196,7 +196,7 @@ static void unlock_and_wake(ThreadPool *pool, Worker *w)
     }
 }
 
-/* ---- the threads ---- */
+/* ---- the threads -------------------------------------------------------- */
 
 static void worker_run(Worker *w, ThreadPoolItem *item)
 {
@@ -259,7 +259,7 @@ static void *worker_main(void *opaque)
     return NULL;
 }
 
-/* ---- home thread ---- */
+/* ---- home thread -------------------------------------------------------- */
 
 void thread_pool_enqueue(ThreadPool *pool, ThreadPoolItem *item)
 {

@@ -54,7 +54,7 @@ typedef struct FDMonUringState {
     unsigned changed_count, changed_size;
 } FDMonUringState;
 
-/* ---- lists; home thread ------------------------------------------- */
+/* ---- lists; home thread ------------------------------------------------- */
 
 static void todo_add(FDMonUringState *state, AioHandler *node)
 {
@@ -108,7 +108,7 @@ static void node_release(AioHandler *node)
     __atomic_store_n(&node->mon_refs, 0, __ATOMIC_RELEASE);
 }
 
-/* ---- update(): any thread, list lock held ------------------------- */
+/* ---- update(): any thread, list lock held ------------------------------- */
 
 static void note(FDMonUringState *state, AioHandler *node, unsigned flags)
 {
@@ -142,7 +142,7 @@ static void fdmon_io_uring_update(AioContext *ctx, AioHandler *old_node,
     }
 }
 
-/* ---- from notes to submissions; home thread ----------------------- */
+/* ---- from notes to submissions; home thread ----------------------------- */
 
 static void take_change(FDMonUringState *state, AioHandler *node)
 {
@@ -230,7 +230,7 @@ static void flush(AioContext *ctx, FDMonUringState *state, Ring *ring)
     }
 }
 
-/* ---- completions -------------------------------------------------- */
+/* ---- completions -------------------------------------------------------- */
 /* After one of these, polling again makes sense. */
 static bool is_transient(int32_t res)
 {
@@ -269,7 +269,7 @@ static void poll_done(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
     }
 }
 
-/* ---- a rebuilt ring ----------------------------------------------- */
+/* ---- a rebuilt ring ----------------------------------------------------- */
 
 /* The ring is gone, and its polls with it. */
 static void forget_armed(AioContext *ctx, FDMonUringState *state)
@@ -310,7 +310,7 @@ static Ring *usable_ring(AioContext *ctx, FDMonUringState *state)
     return ring;
 }
 
-/* ---- the monitor -------------------------------------------------- */
+/* ---- the monitor -------------------------------------------------------- */
 
 static int fdmon_io_uring_wait(AioContext *ctx, AioHandlerList *ready_list,
                                int64_t timeout)

@@ -37,7 +37,7 @@ enum {
                       IORING_FEAT_RW_CUR_POS | IORING_FEAT_SUBMIT_STABLE,
 };
 
-/* ---- who may enter -------------------------------------------------- */
+/* ---- who may enter ------------------------------------------------------ */
 
 static unsigned fork_count;
 
@@ -68,7 +68,7 @@ bool ring_is_mine(const Ring *ring)
     return ring->owner == this_thread() && ring->fork_count == fork_count;
 }
 
-/* ---- making --------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------- */
 
 static int sysctl_io_uring_disabled(void)
 {
@@ -249,7 +249,7 @@ void ring_unuse(AioContext *ctx)
     }
 }
 
-/* ---- entering ------------------------------------------------------- */
+/* ---- entering ----------------------------------------------------------- */
 
 /*
  * What may go wrong while entering is: a signal, a kernel short of memory

@@ -23,7 +23,7 @@
 
 #include "aioctl/decls.h"
 
-/* ---- types defined elsewhere ------------------------------------------- */
+/* ---- types defined elsewhere -------------------------------------------- */
 
 typedef struct AioContext AioContext;
 typedef struct BdrvGraphRWlock BdrvGraphRWlock;
@@ -43,7 +43,7 @@ typedef struct QEMUTimerListGroup QEMUTimerListGroup;
 typedef struct QemuLockable QemuLockable;
 typedef struct _GSource GSource; /* GLib's own spelling of the tag */
 
-/* ---- words about functions and types ----------------------------------- */
+/* ---- words about functions and types ------------------------------------ */
 
 /* Must be called from a coroutine / may be / must not be.  Documentation. */
 #define coroutine_fn
@@ -74,7 +74,7 @@ typedef struct _GSource GSource; /* GLib's own spelling of the tag */
 #define QEMU_BUILD_BUG_ON(cond) \
     QEMU_BUILD_BUG_MSG(cond, "not expecting: " #cond)
 
-/* ---- arithmetic -------------------------------------------------------- */
+/* ---- arithmetic --------------------------------------------------------- */
 
 #undef MIN
 #undef MAX

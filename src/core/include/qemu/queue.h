@@ -22,7 +22,7 @@
 
 #include "qemu/atomic.h"
 
-/* ---- QLIST ------------------------------------------------------------- */
+/* ---- QLIST -------------------------------------------------------------- */
 
 #define QLIST_HEAD(name, type) \
     struct name {              \
@@ -174,7 +174,7 @@
          (var) && ((next_var) = qatomic_rcu_read(&(var)->field.le_next), 1); \
          (var) = (next_var))
 
-/* ---- QSLIST ------------------------------------------------------------ */
+/* ---- QSLIST ------------------------------------------------------------- */
 
 #define QSLIST_HEAD(name, type) \
     struct name {               \
@@ -265,7 +265,7 @@
     for ((var) = qatomic_rcu_read(&(head)->slh_first); (var); \
          (var) = qatomic_rcu_read(&(var)->field.sle_next))
 
-/* ---- QSIMPLEQ ---------------------------------------------------------- */
+/* ---- QSIMPLEQ ----------------------------------------------------------- */
 
 #define QSIMPLEQ_HEAD(name, type) \
     struct name {                 \
