@@ -102,8 +102,7 @@ static void push_remote(AioContext *ctx, QEMUBH *bh)
                                           __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }
 
-static void enqueue_home(AioContext *ctx, QEMUBH *bh, unsigned old_flags,
-                         unsigned new_flags)
+static void enqueue_home(AioContext *ctx, QEMUBH *bh, unsigned old_flags)
 {
     if (!(old_flags & BH_PENDING)) {
         if (unlikely(ctx->bh_queue.busy)) {
@@ -114,11 +113,7 @@ static void enqueue_home(AioContext *ctx, QEMUBH *bh, unsigned old_flags,
             queue_end(ctx);
         }
     }
-    if ((new_flags & (BH_SCHEDULED | BH_IDLE)) == BH_SCHEDULED) {
-        notify_from_home(ctx);
-    } else {
-        notify_interrupted(ctx);
-    }
+    notify_interrupted(ctx);
 }
 
 static void enqueue(QEMUBH *bh, unsigned new_flags)
@@ -129,7 +124,7 @@ static void enqueue(QEMUBH *bh, unsigned new_flags)
     unsigned old = qatomic_fetch_or(&bh->flags, BH_PENDING | new_flags);
 
     if (likely(context_is_home(ctx))) {
-        enqueue_home(ctx, bh, old, new_flags);
+        enqueue_home(ctx, bh, old);
         return;
     }
     if (!(old & BH_PENDING)) {
@@ -200,7 +195,7 @@ void aio_bh_schedule_oneshot_full(AioContext *ctx, QEMUBHFunc *cb, void *opaque,
     bh->name = name;
     bh->flags = BH_PENDING | BH_SCHEDULED | BH_ONESHOT;
     if (context_is_home(ctx)) {
-        enqueue_home(ctx, bh, 0, BH_SCHEDULED);
+        enqueue_home(ctx, bh, 0);
     } else {
         push_remote(ctx, bh);
         aio_notify(ctx);

@@ -258,9 +258,8 @@ void notify_end_wait(AioContext *ctx);
 /* The same for a GSource, between prepare and check. */
 bool notify_begin_source(AioContext *ctx);
 void notify_end_source(AioContext *ctx);
-/* aio_notify() for the home thread: the next wait is none.  No barriers. */
-void notify_from_home(AioContext *ctx);
-/* Wakes a wait that the calling signal handler has interrupted. */
+/* aio_notify() for the home thread, which is not waiting: unless a signal
+ * handler that interrupted the wait is calling. */
 void notify_interrupted(AioContext *ctx);
 
 /* ---- coschedule.c ------------------------------------------------------- */

@@ -59,16 +59,11 @@ void aio_notify(AioContext *ctx)
     wake(ctx);
 }
 
-void notify_from_home(AioContext *ctx)
-{
-    qatomic_set(&ctx->notified, true);
-    signal_barrier();
-    notify_interrupted(ctx);
-}
-
 void notify_interrupted(AioContext *ctx)
 {
-    /* Our own stores are in order for ourselves: no barrier is needed. */
+    /* Our own stores are in order for ourselves: no barrier is needed.  What a
+     * signal handler queues just before L1, poll.c looks at just after. */
+    signal_barrier();
     if (unlikely(qatomic_read(&ctx->notify_me))) {
         wake(ctx);
     }

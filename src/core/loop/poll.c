@@ -42,13 +42,29 @@ static void sleep_in_monitor(AioContext *ctx, int64_t timeout)
     if (notify_begin_wait(ctx)) {
         timeout = 0;
     }
+    /* Signal handlers may have queued something since the timeout was made. */
+    timeout = qemu_soonest_timeout(timeout, bh_timeout(ctx));
     ctx->stats.blocked += timeout != 0;
     fdmon_wait(ctx, timeout);
     notify_end_wait(ctx);
 }
 
+/*
+ * Is an fd ready without waiting?  Where looking is one cheap system call, a busy
+ * loop saves more by not preparing to sleep and not reading clocks than a loop
+ * that does sleep loses.
+ */
+static bool ready_already(AioContext *ctx)
+{
+    return ctx->fdmon && !ctx->fdmon->need_wait_is_exact && !ctx->poll_ns &&
+           fdmon_need_wait(ctx) && fdmon_wait(ctx, 0) > 0;
+}
+
 static void wait_blocking(AioContext *ctx, int64_t timeout)
 {
+    if (ready_already(ctx)) {
+        return;
+    }
     int64_t start_ns = clock_monotonic_ns();
 
     busypoll_run(ctx, start_ns, &timeout);
