@@ -50,9 +50,9 @@ static void sleep_in_monitor(AioContext *ctx, int64_t timeout)
 }
 
 /*
- * Is an fd ready without waiting?  Where looking is one cheap system call, a busy
- * loop saves more by not preparing to sleep and not reading clocks than a loop
- * that does sleep loses.
+ * Is an fd ready without waiting?  Where looking is one cheap system call, a
+ * busy loop saves more by not preparing to sleep and not reading clocks than a
+ * loop that does sleep loses.
  */
 static bool ready_already(AioContext *ctx)
 {
