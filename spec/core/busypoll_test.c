@@ -16,10 +16,10 @@
 typedef struct Device {
     AioContext *ctx;
     int fd;
-    int work;      /* atomic: set by the "hardware" */
-    int polls;     /* calls of io_poll */
-    int reads;     /* io_read calls */
-    int ready;     /* io_poll_ready calls */
+    int work;  /* atomic: set by the "hardware" */
+    int polls; /* calls of io_poll */
+    int reads; /* io_read calls */
+    int ready; /* io_poll_ready calls */
     int begins;
     int ends;
     bool nest;
@@ -105,8 +105,8 @@ static void nothing(void *opaque)
 /* A blocking pass of about @ns in which nothing comes. */
 static void idle_pass(AioContext *ctx, int64_t ns)
 {
-    QEMUTimer *timer = aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_NS,
-                                     nothing, NULL);
+    QEMUTimer *timer =
+        aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_NS, nothing, NULL);
 
     timer_mod_ns(timer, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + ns);
     while (timer_pending(timer)) {

@@ -257,7 +257,8 @@ TEST(coroutine_travels_between_threads)
     Worker worker = {0};
 
     worker_start(&worker);
-    Body body = {.ctx = ctx, .other_ctx = worker.ctx,
+    Body body = {.ctx = ctx,
+                 .other_ctx = worker.ctx,
                  .rounds = test_is_slow() ? 50 : 500};
     aio_poll(ctx, false);
     aio_co_enter(ctx, qemu_coroutine_create(travel, &body));

@@ -19,17 +19,17 @@ enum { BLOCK = 4096, BLOCKS = 64, FILE_SIZE = BLOCK * BLOCKS };
 typedef struct Fixture {
     AioContext *ctx;
     const AioEngine *engine;
-    int fd;       /* FILE_SIZE bytes, byte i of block b is pattern(b) */
+    int fd; /* FILE_SIZE bytes, byte i of block b is pattern(b) */
     bool direct;
-    char *buf;    /* FILE_SIZE bytes, aligned */
+    char *buf; /* FILE_SIZE bytes, aligned */
     const char *row;
 } Fixture;
 
-#define CHECK_ROW(cond)                                    \
-    do {                                                   \
-        if (!(cond)) {                                     \
-            FAIL("%s: not true: %s", f->row, #cond);       \
-        }                                                  \
+#define CHECK_ROW(cond)                              \
+    do {                                             \
+        if (!(cond)) {                               \
+            FAIL("%s: not true: %s", f->row, #cond); \
+        }                                            \
     } while (0)
 
 static char pattern(int block)
@@ -97,12 +97,12 @@ static void on_every_row(void (*scenario)(Fixture *f))
     ASSERT_CMP(rows, >=, 2); /* poll and epoll with threads, always */
 }
 
-#define ROW_TEST(name)                      \
+#define ROW_TEST(name)                       \
     static void name##_scenario(Fixture *f); \
-    TEST(name)                              \
-    {                                       \
-        on_every_row(name##_scenario);      \
-    }                                       \
+    TEST(name)                               \
+    {                                        \
+        on_every_row(name##_scenario);       \
+    }                                        \
     static void name##_scenario(Fixture *f)
 
 /* ---- requests ----------------------------------------------------------- */

@@ -56,12 +56,12 @@ static inline void run_everywhere(void (*scenario)(AioContext *ctx))
     }
 }
 
-#define EVERYWHERE(name)                          \
-    static void name##_on(AioContext *ctx);       \
-    TEST(name)                                    \
-    {                                             \
-        run_everywhere(name##_on);                \
-    }                                             \
+#define EVERYWHERE(name)                    \
+    static void name##_on(AioContext *ctx); \
+    TEST(name)                              \
+    {                                       \
+        run_everywhere(name##_on);          \
+    }                                       \
     static void name##_on(AioContext *ctx)
 
 static inline void on_read(void *opaque)

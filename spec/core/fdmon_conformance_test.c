@@ -134,11 +134,10 @@ EVERYWHERE(fd_without_interest_does_not_keep_the_loop_busy)
     ASSERT_EQ(pipe2(fds, O_CLOEXEC), 0);
     close(fds[1]);
     side = (Side){.fd = fds[0]};
-    aio_set_fd_handler(ctx, fds[0], false, NULL, NULL, poll_says,
-                       on_poll_ready, &side);
+    aio_set_fd_handler(ctx, fds[0], false, NULL, NULL, poll_says, on_poll_ready,
+                       &side);
     QEMUTimer timer;
-    aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_NS,
-                   on_write, &side);
+    aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_NS, on_write, &side);
     timer_mod_ns(&timer, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + 5000000);
     int passes = 0;
     while (!side.writes) {

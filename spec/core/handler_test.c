@@ -113,8 +113,7 @@ TEST(handler_replaced_by_another_thread_is_called_with_its_own_opaque)
     ASSERT_EQ(old.reads, 1);
     pthread_create(&thread, NULL, change_from_afar, &new);
     pthread_join(thread, NULL);
-    ASSERT_PTR_EQ((void *)find(ctx, old.fd)->io_poll_begin,
-                  (void *)count_read);
+    ASSERT_PTR_EQ((void *)find(ctx, old.fd)->io_poll_begin, (void *)count_read);
     ASSERT(aio_poll(ctx, true));
     ASSERT_EQ(old.reads + old.others, 1);
     ASSERT_EQ(new.others, 1);
@@ -169,8 +168,8 @@ static void ready_again(void *opaque)
     Seen *seen = opaque;
 
     if (++seen->reads < 5) {
-        ASSERT(handler_make_ready(seen->ctx, &seen->ctx->ready_list,
-                                  seen->node, EPOLLIN));
+        ASSERT(handler_make_ready(seen->ctx, &seen->ctx->ready_list, seen->node,
+                                  EPOLLIN));
         ASSERT(!handler_make_ready(seen->ctx, &seen->ctx->ready_list,
                                    seen->node, EPOLLIN));
     }

@@ -14,9 +14,9 @@ typedef struct Peer {
     AioContext *ctx;
     AioContext *back;
     int rounds;
-    int left;   /* home of ctx only */
-    int total;  /* home of ctx only */
-    bool stop;  /* atomic */
+    int left;  /* home of ctx only */
+    int total; /* home of ctx only */
+    bool stop; /* atomic */
 } Peer;
 
 static void *peer_main(void *opaque)
@@ -56,7 +56,8 @@ static void pong(void *opaque) /* in ours */
 static void ping_pong(int64_t poll_max_ns)
 {
     AioContext *ctx = aio_context_new(NULL);
-    Peer peer = {.ctx = aio_context_new(NULL), .back = ctx,
+    Peer peer = {.ctx = aio_context_new(NULL),
+                 .back = ctx,
                  .left = test_is_slow() ? 300 : 3000};
 
     aio_context_set_poll_params(ctx, poll_max_ns, 0, 0, NULL);

@@ -107,8 +107,8 @@ TEST(progress_is_what_ran_except_idle_work_deletions_and_notifications)
 {
     AioContext *ctx = aio_context_new(NULL);
     QEMUBH *bh = aio_bh_new(ctx, nothing, NULL);
-    QEMUTimer *timer = aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_NS,
-                                     nothing, NULL);
+    QEMUTimer *timer =
+        aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_NS, nothing, NULL);
 
     ASSERT(!aio_poll(ctx, false));
     qemu_bh_schedule_idle(bh);

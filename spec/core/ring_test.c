@@ -362,8 +362,12 @@ TEST(file_requests_survive_a_change_of_monitor)
         aio_engine_get(ctx, "io_uring!", false, NULL, NULL);
     int pipes[2], done = 0;
     char byte = 0;
-    AioRequest req = {.op = AIO_OP_READ, .buf_index = -1, .offset = -1,
-                      .base = &byte, .len = 1, .done = count_request,
+    AioRequest req = {.op = AIO_OP_READ,
+                      .buf_index = -1,
+                      .offset = -1,
+                      .base = &byte,
+                      .len = 1,
+                      .done = count_request,
                       .opaque = &done};
     static const char *const monitors[] = {"epoll", "io_uring", "poll"};
 
@@ -393,8 +397,12 @@ TEST(registered_buffers_are_read_into_and_slots_are_used_again)
         aio_engine_get(ctx, "io_uring!", false, NULL, NULL);
     static char a[4096], b[4096];
     int done = 0, fd = open("/dev/zero", O_RDONLY);
-    AioRequest req = {.op = AIO_OP_READ, .fd = fd, .base = b, .len = 4096,
-                      .done = count_request, .opaque = &done};
+    AioRequest req = {.op = AIO_OP_READ,
+                      .fd = fd,
+                      .base = b,
+                      .len = 4096,
+                      .done = count_request,
+                      .opaque = &done};
 
     ASSERT_EQ(aio_buffer_register(ctx, a, sizeof(a)), 0);
     ASSERT_EQ(aio_buffer_register(ctx, b, sizeof(b)), 1);

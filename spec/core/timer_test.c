@@ -104,8 +104,7 @@ TEST(random_arming_moving_and_deleting_keeps_the_heap_in_order)
         }
     }
     int64_t before = now_ns();
-    int64_t deadline =
-        timerlist_deadline_ns(entries[0].timer.timer_list);
+    int64_t deadline = timerlist_deadline_ns(entries[0].timer.timer_list);
     ASSERT_CMP(deadline, <=, first - before);
     ASSERT_CMP(deadline, >=, first - now_ns());
     for (int i = 0; i < N; i++) {
@@ -157,8 +156,8 @@ TEST(callback_may_free_its_timer)
     AioContext *ctx = aio_context_new(NULL);
     QEMUTimer *timer;
 
-    timer = aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_MS, free_self,
-                          &timer);
+    timer =
+        aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_MS, free_self, &timer);
     timer_mod(timer, 1);
     ASSERT(aio_poll(ctx, true));
     ASSERT_PTR_EQ(timer, NULL);
@@ -378,8 +377,8 @@ TEST(threads_may_arm_and_delete_the_same_timers)
 static void leak_timer(void *opaque)
 {
     AioContext *ctx = aio_context_new(NULL);
-    QEMUTimer *timer = aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_MS,
-                                     fire, NULL);
+    QEMUTimer *timer =
+        aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_MS, fire, NULL);
     timer_mod(timer, 1LL << 30);
     aio_context_unref(ctx);
 }

@@ -40,7 +40,7 @@ typedef struct AluaObject {
     int anchor; /* slot in the anchor table, 0 when not anchored */
 } AluaObject;
 
-LuaVM *alua_vm(lua_State *L); /* from upvalue 1 of the running C function */
+LuaVM *alua_vm(lua_State *L);    /* from upvalue 1 of the running C function */
 LuaVM *alua_vm_of(lua_State *L); /* the same by registry: anywhere, slower */
 
 /* luaL_setfuncs() with the VM as upvalue 1 of each function. */
@@ -70,15 +70,15 @@ void alua_pushanchored(lua_State *L, AluaObject *o);
  */
 struct LuaHandle {
     AluaObject object;
-    LuaContext *owner;  /* NULL when closed */
-    const char *kind;   /* "bh", "timer", "fd", "notifier" */
+    LuaContext *owner;             /* NULL when closed */
+    const char *kind;              /* "bh", "timer", "fd", "notifier" */
     void (*release)(LuaHandle *h); /* class: frees the C side; calls no Lua */
-    char *name;         /* malloc'ed, or NULL: the origin is used */
-    char origin[80];    /* "script.lua:12" */
+    char *name;                    /* malloc'ed, or NULL: the origin is used */
+    char origin[80];               /* "script.lua:12" */
     bool armed;
     bool unrefd;
-    int failures;       /* errors in a row */
-    LuaHandle *prev, *next;     /* all open handles of the VM */
+    int failures;           /* errors in a row */
+    LuaHandle *prev, *next; /* all open handles of the VM */
 };
 
 /* Fills in name (string at @name_arg, or none) and the origin of the caller. */
@@ -88,7 +88,7 @@ void handle_open(lua_State *L, LuaHandle *h, LuaContext *owner,
 void handle_close(lua_State *L, LuaHandle *h);
 void handle_arm(lua_State *L, LuaHandle *h, int index); /* anchors too */
 void handle_disarm(lua_State *L, LuaHandle *h);
-int handle_ref(lua_State *L);   /* ready-made methods h:ref(), h:unref() */
+int handle_ref(lua_State *L); /* ready-made methods h:ref(), h:unref() */
 int handle_unref(lua_State *L);
 /* "bh 'x', created at f.lua:12" */
 void handle_describe(const LuaHandle *h, char *buf, size_t size);

@@ -2,8 +2,8 @@
  * hist.c - log-linear histograms of durations
  *
  * Bucket of a value v >= 256 whose highest bit is 2^(7+s), s >= 1: the top
- * eight bits of v are 128..255, so s * 128 + (v >> s) follows on seamlessly from
- * the buckets below.
+ * eight bits of v are 128..255, so s * 128 + (v >> s) follows on seamlessly
+ * from the buckets below.
  */
 #include "hist.h"
 

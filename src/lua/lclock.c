@@ -13,8 +13,10 @@ static const char *const clock_names[] = {
     "realtime", "virtual", "host", "virtual_rt", NULL,
 };
 static const QEMUClockType clock_types[] = {
-    QEMU_CLOCK_REALTIME, QEMU_CLOCK_VIRTUAL,
-    QEMU_CLOCK_HOST, QEMU_CLOCK_VIRTUAL_RT,
+    QEMU_CLOCK_REALTIME,
+    QEMU_CLOCK_VIRTUAL,
+    QEMU_CLOCK_HOST,
+    QEMU_CLOCK_VIRTUAL_RT,
 };
 
 QEMUClockType lclock_opt(lua_State *L, int arg)

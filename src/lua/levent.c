@@ -81,11 +81,8 @@ static int event_tostring(lua_State *L)
 }
 
 static const luaL_Reg event_methods[] = {
-    {"wait", event_wait},
-    {"set", event_set},
-    {"clear", event_clear},
-    {"is_set", event_is_set},
-    {NULL, NULL},
+    {"wait", event_wait},     {"set", event_set}, {"clear", event_clear},
+    {"is_set", event_is_set}, {NULL, NULL},
 };
 
 static const luaL_Reg event_metamethods[] = {

@@ -125,11 +125,10 @@ static void fd_install(LuaFd *self)
     AioContext *ctx = self->handle.owner->ctx;
     const bool *has = self->has;
 
-    aio_set_fd_handler(ctx, self->fd, self->external,
-                       has[CB_READ] ? fd_on_read : NULL,
-                       has[CB_WRITE] ? fd_on_write : NULL,
-                       has[CB_POLL] ? fd_on_poll : NULL,
-                       has[CB_POLL] ? fd_on_poll_ready : NULL, self);
+    aio_set_fd_handler(
+        ctx, self->fd, self->external, has[CB_READ] ? fd_on_read : NULL,
+        has[CB_WRITE] ? fd_on_write : NULL, has[CB_POLL] ? fd_on_poll : NULL,
+        has[CB_POLL] ? fd_on_poll_ready : NULL, self);
     if (fd_watches(self)) {
         aio_set_fd_poll(ctx, self->fd,
                         has[CB_POLL_BEGIN] ? fd_on_poll_begin : NULL,
@@ -206,7 +205,8 @@ static void fd_apply(lua_State *L, LuaFd *self, int index)
  *       poll_ready is called; poll_begin and poll_end surround a polling phase
  * @external: not called between ctx:disable_external() and enable_external()
  * Raises when the descriptor has a handler or a waiting task in that context.
- * The descriptor is not closed with the handler.  Not open: nil, message, errno.
+ * The descriptor is not closed with the handler.  Not open: nil, message,
+ * errno.
  */
 static int fd_new(lua_State *L)
 {

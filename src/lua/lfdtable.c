@@ -55,8 +55,10 @@ void lfdtable_check(lua_State *L, LuaContext *c, int fd, bool waiting)
 
     if (user->handle) {
         handle_describe(user->handle, what, sizeof(what));
-        luaL_error(L, "fd %d already has a handler: %s; delete it first, or "
-                      "use its set()", fd, what);
+        luaL_error(L,
+                   "fd %d already has a handler: %s; delete it first, or "
+                   "use its set()",
+                   fd, what);
     }
     if (user->watch && !waiting) {
         luaL_error(L, "fd %d cannot get a handler: a task waits for it", fd);

@@ -180,8 +180,8 @@ static int hist_summary(lua_State *L)
     static const struct {
         const char *label;
         double p;
-    } columns[] = {{"min", 0},    {"p50", 50},     {"p90", 90},
-                   {"p99", 99},   {"p99.9", 99.9}, {"max", 100}};
+    } columns[] = {{"min", 0},  {"p50", 50},     {"p90", 90},
+                   {"p99", 99}, {"p99.9", 99.9}, {"max", 100}};
     Hist *h = hist_check(L, 1);
     const char *label = luaL_optstring(L, 2, NULL);
     luaL_Buffer b;
@@ -283,17 +283,15 @@ static int hist_json(lua_State *L)
     luaL_Buffer b;
 
     luaL_buffinit(L, &b);
-    snprintf(text, sizeof(text),
-             "{\"unit\":\"ns\",\"count\":%llu,\"min\":%lld,\"max\":%lld,"
-             "\"mean\":%.1f,\"stddev\":%.1f,\"p50\":%lld,\"p90\":%lld,"
-             "\"p99\":%lld,\"p999\":%lld,\"buckets\":[",
-             (unsigned long long)h->total,
-             (long long)hist_percentile(h, 0),
-             (long long)hist_percentile(h, 100), hist_mean(h), hist_stddev(h),
-             (long long)hist_percentile(h, 50),
-             (long long)hist_percentile(h, 90),
-             (long long)hist_percentile(h, 99),
-             (long long)hist_percentile(h, 99.9));
+    snprintf(
+        text, sizeof(text),
+        "{\"unit\":\"ns\",\"count\":%llu,\"min\":%lld,\"max\":%lld,"
+        "\"mean\":%.1f,\"stddev\":%.1f,\"p50\":%lld,\"p90\":%lld,"
+        "\"p99\":%lld,\"p999\":%lld,\"buckets\":[",
+        (unsigned long long)h->total, (long long)hist_percentile(h, 0),
+        (long long)hist_percentile(h, 100), hist_mean(h), hist_stddev(h),
+        (long long)hist_percentile(h, 50), (long long)hist_percentile(h, 90),
+        (long long)hist_percentile(h, 99), (long long)hist_percentile(h, 99.9));
     luaL_addstring(&b, text);
     add_json_buckets(&b, h);
     luaL_addstring(&b, "]}");

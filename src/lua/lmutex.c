@@ -186,8 +186,10 @@ static int guard_gc(lua_State *L)
     lua_getiuservalue(L, 1, UV_MUTEX);
     mutex = lua_touserdata(L, -1);
     if (guard->owner && mutex->owner == guard->owner) {
-        lua_warning(L, "aio.mutex: a guard was collected while it held the "
-                       "lock; use local guard <close> = mutex:guard()", 0);
+        lua_warning(L,
+                    "aio.mutex: a guard was collected while it held the "
+                    "lock; use local guard <close> = mutex:guard()",
+                    0);
         mutex_hand_over(mutex);
     }
     guard->owner = NULL;
@@ -195,12 +197,9 @@ static int guard_gc(lua_State *L)
 }
 
 static const luaL_Reg mutex_methods[] = {
-    {"lock", mutex_lock},
-    {"try_lock", mutex_try_lock},
-    {"unlock", mutex_unlock},
-    {"is_locked", mutex_is_locked},
-    {"guard", mutex_guard},
-    {NULL, NULL},
+    {"lock", mutex_lock},     {"try_lock", mutex_try_lock},
+    {"unlock", mutex_unlock}, {"is_locked", mutex_is_locked},
+    {"guard", mutex_guard},   {NULL, NULL},
 };
 
 static const luaL_Reg mutex_metamethods[] = {

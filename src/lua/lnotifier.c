@@ -166,14 +166,10 @@ static int notifier_tostring(lua_State *L)
 }
 
 static const luaL_Reg notifier_methods[] = {
-    {"set", notifier_set},
-    {"test_and_clear", notifier_test_and_clear},
-    {"handler", notifier_handler},
-    {"fd", notifier_fd},
-    {"close", notifier_close},
-    {"ref", handle_ref},
-    {"unref", handle_unref},
-    {NULL, NULL},
+    {"set", notifier_set},         {"test_and_clear", notifier_test_and_clear},
+    {"handler", notifier_handler}, {"fd", notifier_fd},
+    {"close", notifier_close},     {"ref", handle_ref},
+    {"unref", handle_unref},       {NULL, NULL},
 };
 
 static const luaL_Reg notifier_metamethods[] = {

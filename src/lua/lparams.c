@@ -96,8 +96,8 @@ static bool is_monitor(const char *name)
     if (length == 4 && memcmp(name, "auto", 4) == 0) {
         return true;
     }
-    while (*names && (strlen(*names) != length ||
-                      memcmp(*names, name, length) != 0)) {
+    while (*names &&
+           (strlen(*names) != length || memcmp(*names, name, length) != 0)) {
         names++;
     }
     return *names != NULL;
@@ -111,8 +111,9 @@ bool lparams_apply(lua_State *L, int arg, LuaContext *self)
     if (lua_getfield(L, arg, "fdmon") != LUA_TNIL) {
         fdmon = luaL_tolstring(L, -1, NULL);
         if (!is_monitor(fdmon)) {
-            luaL_error(L, "unknown fdmon '%s' (one of auto, io_uring, epoll, "
-                          "poll; with ! at the end it must not fall back)",
+            luaL_error(L,
+                       "unknown fdmon '%s' (one of auto, io_uring, epoll, "
+                       "poll; with ! at the end it must not fall back)",
                        fdmon);
         }
     }

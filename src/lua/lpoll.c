@@ -2,8 +2,8 @@
  * lpoll.c - ctx:poll(): one iteration of a loop, asked for by a script
  *
  * Callbacks (and stock Lua code outside of aio.run) are on the loop's own stack
- * and call aio_poll() in place; nesting is the core's business.  A task must not
- * poll on its own C stack, it would run callbacks there.  So it parks:
+ * and call aio_poll() in place; nesting is the core's business.  A task must
+ * not poll on its own C stack, it would run callbacks there.  So it parks:
  *
  * - home context: the VM's loop is running iterations anyway.  The task sleeps
  *   in vm->pollers until one that began after it parked has ended.

@@ -126,7 +126,8 @@ static void on_notify(EventNotifier *notifier)
     }
 }
 
-/* ---- set-up --------------------------------------------------------------- */
+/* ---- set-up ---------------------------------------------------------------
+ */
 
 /* The VM's signals; raises when no descriptor or slot is left. */
 static struct LuaSignals *signals_get(lua_State *L, LuaVM *vm)
@@ -187,12 +188,11 @@ static int check_signal(lua_State *L, int arg)
     if (signo == 0) {
         const char *bare = strncasecmp(name, "SIG", 3) == 0 ? name + 3 : name;
         const char *close = lcheck_closest(bare, sigtable_names());
-        const char *hint = close ? lua_pushfstring(L, " (did you mean '%s'?)",
-                                                   close)
-                                 : "";
+        const char *hint =
+            close ? lua_pushfstring(L, " (did you mean '%s'?)", close) : "";
 
-        luaL_argerror(L, arg, lua_pushfstring(L, "unknown signal '%s'%s", name,
-                                              hint));
+        luaL_argerror(L, arg,
+                      lua_pushfstring(L, "unknown signal '%s'%s", name, hint));
     }
     return signo;
 }

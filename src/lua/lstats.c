@@ -15,7 +15,10 @@ typedef struct Counter {
     size_t offset;
 } Counter;
 
-#define COUNTER(field) {#field, offsetof(AioContextStats, field)}
+#define COUNTER(field)                           \
+    {                                            \
+#field, offsetof(AioContextStats, field) \
+    }
 
 static const Counter counters[] = {
     COUNTER(iterations),

@@ -28,8 +28,8 @@ typedef enum ParkResult {
 
 /* Who can end this wait: decides what the deadlock check believes. */
 typedef enum ParkKind {
-    PARK_ON_WORLD,  /* I/O in flight, a signal, another thread */
-    PARK_ON_TASKS,  /* a channel, a join, a waker: only tasks can end it */
+    PARK_ON_WORLD, /* I/O in flight, a signal, another thread */
+    PARK_ON_TASKS, /* a channel, a join, a waker: only tasks can end it */
 } ParkKind;
 
 /*
@@ -74,7 +74,7 @@ typedef struct Waiter {
     LuaTask *task;
     WaitQueue *queue; /* NULL once dequeued */
     struct Waiter *prev, *next;
-    void *slot;       /* the waiter's own: where a handed-over value goes */
+    void *slot; /* the waiter's own: where a handed-over value goes */
 } Waiter;
 struct WaitQueue {
     Waiter *head, *tail;

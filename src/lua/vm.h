@@ -12,26 +12,26 @@
 struct LuaContext {
     AluaObject object; /* class aio.context */
     LuaVM *vm;
-    AioContext *ctx;   /* NULL when closed */
-    lua_State *L;      /* callbacks run here; anchored in user value 1 */
-    LuaContext *next;  /* all open contexts of the VM */
+    AioContext *ctx;        /* NULL when closed */
+    lua_State *L;           /* callbacks run here; anchored in user value 1 */
+    LuaContext *next;       /* all open contexts of the VM */
     struct LuaFdTable *fds; /* who watches which descriptor (lfdtable.c) */
     int externals_disabled; /* by ctx:disable_external() */
     int acquired;           /* by ctx:acquire() */
 };
 
 struct LuaVM {
-    lua_State *main;          /* the real main lua_State */
-    LuaContext *home;         /* the default context: aio.context() */
-    LuaContext *contexts;     /* all open ones, home included */
+    lua_State *main;            /* the real main lua_State */
+    LuaContext *home;           /* the default context: aio.context() */
+    LuaContext *contexts;       /* all open ones, home included */
     struct LuaSignals *signals; /* those it listens for (lsignal.c) */
-    struct LuaPoller *pollers; /* tasks inside home:poll() (lpoll.c) */
-    LuaHandle *handles;       /* all open ones, of every context */
-    LuaTask *current;         /* running task; NULL on the loop's stack */
-    const LuaHandle *callback; /* running callback on the loop's stack */
-    uint64_t active;          /* armed ref'd handles + ref'd waits that the
-                                 world can end (I/O, time, signals, remote) */
-    uint64_t ready;           /* tasks queued to run */
+    struct LuaPoller *pollers;  /* tasks inside home:poll() (lpoll.c) */
+    LuaHandle *handles;         /* all open ones, of every context */
+    LuaTask *current;           /* running task; NULL on the loop's stack */
+    const LuaHandle *callback;  /* running callback on the loop's stack */
+    uint64_t active;            /* armed ref'd handles + ref'd waits that the
+                                   world can end (I/O, time, signals, remote) */
+    uint64_t ready;             /* tasks queued to run */
     uint64_t io_in_flight;
     bool exiting;
     int exit_code;

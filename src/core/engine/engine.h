@@ -20,8 +20,8 @@
 #define AIO_OP_BIT(op) (1u << (op))
 
 /* What a plain file system call can do; a row of request_ops[] each. */
-#define AIO_OPS_RW                                                             \
-    (AIO_OP_BIT(AIO_OP_READ) | AIO_OP_BIT(AIO_OP_WRITE) |                      \
+#define AIO_OPS_RW                                        \
+    (AIO_OP_BIT(AIO_OP_READ) | AIO_OP_BIT(AIO_OP_WRITE) | \
      AIO_OP_BIT(AIO_OP_READV) | AIO_OP_BIT(AIO_OP_WRITEV))
 #define AIO_OPS_SYNC (AIO_OP_BIT(AIO_OP_FSYNC) | AIO_OP_BIT(AIO_OP_FDATASYNC))
 #define AIO_OPS_ALL (AIO_OP_BIT(AIO_OP__MAX) - 1)

@@ -34,7 +34,7 @@ struct LinuxAioState {
     EventNotifier notifier;
     AioRequest *queue, *queue_tail; /* not in the kernel yet */
     unsigned queued, in_flight;
-    bool blocked; /* the kernel said EAGAIN; wait for a completion */
+    bool blocked;      /* the kernel said EAGAIN; wait for a completion */
     struct iocb *free; /* linked by iocb.data */
     struct iocb iocbs[LAIO_EVENTS];
 };

@@ -171,8 +171,9 @@ static bool usable(AioContext *ctx, int row, bool direct)
     Error *err = NULL;
 
     if (engines[row]->direct_only && !direct) {
-        keep_reason(state, row, "linux_aio: would block, the file is not open "
-                                "with O_DIRECT; open it with direct I/O");
+        keep_reason(state, row,
+                    "linux_aio: would block, the file is not open "
+                    "with O_DIRECT; open it with direct I/O");
         return false;
     }
     if (!make_ready(ctx, row, &err)) {

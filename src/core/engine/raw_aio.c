@@ -80,14 +80,14 @@ static int coroutine_fn co_transfer(RawState *s, int fd, uint64_t offset,
     if (qiov->size == 0) {
         return 0;
     }
-    ret = co_request(s, (AioRequest){
-                            .op = type == QEMU_AIO_READ ? AIO_OP_READV
-                                                        : AIO_OP_WRITEV,
-                            .fd = fd,
-                            .offset = (int64_t)offset,
-                            .iov = qiov->iov,
-                            .iovcnt = qiov->niov,
-                        });
+    ret = co_request(
+        s, (AioRequest){
+               .op = type == QEMU_AIO_READ ? AIO_OP_READV : AIO_OP_WRITEV,
+               .fd = fd,
+               .offset = (int64_t)offset,
+               .iov = qiov->iov,
+               .iovcnt = qiov->niov,
+           });
     if (ret < 0) {
         return (int)ret;
     }

@@ -15,10 +15,10 @@ typedef struct EngineState {
     AioHandler *pseudo; /* ready when requests have finished */
     AioRequest *finished, **finished_tail;
     unsigned finished_count;
-    unsigned muted;     /* request_finish() does not make pseudo ready */
+    unsigned muted; /* request_finish() does not make pseudo ready */
     unsigned dispatching;
-    const AioEngine *last;    /* the one last found ready */
-    unsigned ready_engines;   /* bit per row: setup() succeeded */
+    const AioEngine *last;     /* the one last found ready */
+    unsigned ready_engines;    /* bit per row: setup() succeeded */
     char *reason[ENGINES_MAX]; /* why setup() failed last */
 } EngineState;
 

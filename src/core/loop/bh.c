@@ -39,8 +39,8 @@ struct QEMUBH {
     QEMUBHFunc *cb;
     void *opaque;
     const char *name;
-    QEMUBH *next;   /* in bh_queue, bh_remote or the spare list */
-    unsigned flags; /* atomic */
+    QEMUBH *next;             /* in bh_queue, bh_remote or the spare list */
+    unsigned flags;           /* atomic */
     QTAILQ_ENTRY(QEMUBH) all; /* list_lock; not for one-shots */
 };
 
@@ -340,8 +340,10 @@ void bh_destroy(AioContext *ctx)
             leaks_append(leaks, sizeof(leaks), bh, "bh");
         }
     }
-    CHECKF(count == 0, "%d bottom halves leaked by a context that is being "
-           "destroyed: %s; qemu_bh_delete() them first", count, leaks);
+    CHECKF(count == 0,
+           "%d bottom halves leaked by a context that is being "
+           "destroyed: %s; qemu_bh_delete() them first",
+           count, leaks);
 
     while ((bh = ctx->bh_queue.spare)) {
         ctx->bh_queue.spare = bh->next;

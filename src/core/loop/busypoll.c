@@ -53,8 +53,7 @@ static void start(AioContext *ctx)
         return;
     }
     ctx->poll_started = true;
-    QTAILQ_FOREACH(node, &ctx->poll_list, node_poll)
-    {
+    QTAILQ_FOREACH(node, &ctx->poll_list, node_poll) {
         if (may_poll(ctx, node) && !node->poll_started) {
             node->poll_started = true;
             if (node->io_poll_begin) {
@@ -83,8 +82,7 @@ bool busypoll_stop(AioContext *ctx)
         return false;
     }
     ctx->poll_started = false;
-    QTAILQ_FOREACH(node, &ctx->poll_list, node_poll)
-    {
+    QTAILQ_FOREACH(node, &ctx->poll_list, node_poll) {
         stop_node(node);
         /* What came in before io_poll_end took effect is announced by nobody.
          * */
@@ -103,8 +101,7 @@ static bool poll_handlers(AioContext *ctx, int64_t now_ns)
     bool found = false;
     AioHandler *node;
 
-    QTAILQ_FOREACH(node, &ctx->poll_list, node_poll)
-    {
+    QTAILQ_FOREACH(node, &ctx->poll_list, node_poll) {
         if (may_poll(ctx, node) && node->io_poll(node->opaque)) {
             handler_make_poll_ready(ctx, node);
             node->poll_idle_ns = now_ns + poll_idle_interval_ns;
@@ -134,8 +131,7 @@ static void drop_idle(AioContext *ctx, int64_t now_ns)
     if (ctx->walking > 1) {
         return; /* an outer call may be going through the list */
     }
-    QTAILQ_FOREACH_SAFE(node, &ctx->poll_list, node_poll, next)
-    {
+    QTAILQ_FOREACH_SAFE(node, &ctx->poll_list, node_poll, next) {
         if (!node->poll_idle_ns) {
             node->poll_idle_ns = now_ns + poll_idle_interval_ns;
         } else if (now_ns >= node->poll_idle_ns && node->watch) {

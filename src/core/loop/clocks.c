@@ -11,7 +11,7 @@
 #include "qemu/atomic.h"
 
 typedef struct Clock {
-    bool disabled; /* atomic */
+    bool disabled;                     /* atomic */
     QLIST_HEAD(, QEMUTimerList) lists; /* clocks_lock */
 } Clock;
 
@@ -102,8 +102,7 @@ void qemu_clock_notify(QEMUClockType type)
     QEMUTimerList *list;
 
     lock_clocks();
-    QLIST_FOREACH(list, &clocks[type].lists, next)
-    {
+    QLIST_FOREACH(list, &clocks[type].lists, next) {
         timerlist_notify(list);
     }
     unlock_clocks();
@@ -116,8 +115,7 @@ static size_t collect_busy(QEMUClockType type, QEMUTimerList **busy, size_t max)
     QEMUTimerList *list;
 
     lock_clocks();
-    QLIST_FOREACH(list, &clocks[type].lists, next)
-    {
+    QLIST_FOREACH(list, &clocks[type].lists, next) {
         if (count < max && timerlist_is_running_elsewhere(list)) {
             qatomic_inc(&list->refcnt);
             busy[count++] = list;
@@ -144,8 +142,8 @@ static void wait_for_callbacks(QEMUClockType type)
 
 void qemu_clock_enable(QEMUClockType type, bool enabled)
 {
-    bool was_disabled = __atomic_exchange_n(&clocks[type].disabled, !enabled,
-                                            __ATOMIC_SEQ_CST);
+    bool was_disabled =
+        __atomic_exchange_n(&clocks[type].disabled, !enabled, __ATOMIC_SEQ_CST);
 
     if (enabled && was_disabled) {
         qemu_clock_notify(type);
@@ -165,8 +163,7 @@ bool qemu_clock_has_timers(QEMUClockType type)
     QEMUTimerList *list;
 
     lock_clocks();
-    QLIST_FOREACH(list, &clocks[type].lists, next)
-    {
+    QLIST_FOREACH(list, &clocks[type].lists, next) {
         found |= timerlist_has_timers(list);
     }
     unlock_clocks();
@@ -179,8 +176,7 @@ bool qemu_clock_expired(QEMUClockType type)
     QEMUTimerList *list;
 
     lock_clocks();
-    QLIST_FOREACH(list, &clocks[type].lists, next)
-    {
+    QLIST_FOREACH(list, &clocks[type].lists, next) {
         found |= timerlist_expired(list);
     }
     unlock_clocks();
@@ -197,8 +193,7 @@ int64_t qemu_clock_deadline_ns_all(QEMUClockType type, int attr_mask)
     }
     int64_t now = qemu_clock_get_ns(type);
     lock_clocks();
-    QLIST_FOREACH(list, &clocks[type].lists, next)
-    {
+    QLIST_FOREACH(list, &clocks[type].lists, next) {
         int64_t key = timerlist_first_with(list, attr_mask);
 
         if (key != INT64_MAX) {

@@ -68,7 +68,7 @@ AioContext *aio_context_new(Error **errp)
 void aio_context_destroy(AioContext *ctx)
 {
     CHECKF(ctx->depth == 0, "a context is destroyed inside of its own "
-           "aio_poll()");
+                            "aio_poll()");
     CHECKF(aio_context_in_home_thread(ctx) || !ctx->ring,
            "a context with a ring is destroyed outside of its home thread");
     while (ctx->hook_count > 0) {
@@ -174,8 +174,10 @@ static bool in_range(const char *name, int64_t value, int64_t min, int64_t max,
     if (value >= min && value <= max) {
         return true;
     }
-    error_setg(errp, "context: %s is %" PRId64 ", must be from %" PRId64
-               " to %" PRId64, name, value, min, max);
+    error_setg(errp,
+               "context: %s is %" PRId64 ", must be from %" PRId64
+               " to %" PRId64,
+               name, value, min, max);
     return false;
 }
 

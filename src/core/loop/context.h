@@ -34,8 +34,8 @@ struct AioHandler {
     bool poll_busy;    /* its io_poll_ready is running: do not poll it */
     bool in_ready_list;
     bool in_poll_list;
-    bool is_notifier;  /* the context's own: running it is no progress */
-    uint32_t revents;  /* events to be dispatched; valid in the ready list */
+    bool is_notifier;     /* the context's own: running it is no progress */
+    uint32_t revents;     /* events to be dispatched; valid in the ready list */
     uint64_t ready_slice; /* see handler_dispatch_ready() */
     int64_t poll_idle_ns; /* when to leave the poll list; 0: not yet set */
     IOHandler *io_read;
@@ -89,7 +89,7 @@ typedef struct LoopThread LoopThread; /* home.c: a thread that runs loops */
 
 /* Singly linked FIFO of bottom halves; pushed - popped is its length. */
 typedef struct BHQueue {
-    QEMUBH *spare;           /* one-shots for reuse, spare_count of them */
+    QEMUBH *spare; /* one-shots for reuse, spare_count of them */
     unsigned spare_count;
     QEMUBH *head;
     QEMUBH *tail;
@@ -116,27 +116,27 @@ struct AioContext {
     /* ---- home: touched on every tick */
     BHQueue bh_queue;
     ReadyQueue ready;
-    AioHandlerList ready_list;      /* handlers to dispatch, FIFO */
-    AioHandlerList poll_list;       /* handlers that busy polling calls */
+    AioHandlerList ready_list; /* handlers to dispatch, FIFO */
+    AioHandlerList poll_list;  /* handlers that busy polling calls */
     uint64_t ready_slice;
-    unsigned depth;                 /* ticks of this context on the stack */
-    unsigned walking;               /* ... that may hold handler pointers */
-    bool poll_started;              /* busy polling has begun, not yet ended */
-    uint32_t notify_me_home;        /* what home last stored to notify_me */
-    int64_t poll_ns;                /* current busy-polling budget */
-    AioContextStats stats;          /* (notifies is in notify_count) */
+    unsigned depth;          /* ticks of this context on the stack */
+    unsigned walking;        /* ... that may hold handler pointers */
+    bool poll_started;       /* busy polling has begun, not yet ended */
+    uint32_t notify_me_home; /* what home last stored to notify_me */
+    int64_t poll_ns;         /* current busy-polling budget */
+    AioContextStats stats;   /* (notifies is in notify_count) */
 
     /* ---- home: settings */
     int64_t poll_max_ns;
     int64_t poll_grow;
     int64_t poll_shrink;
-    int64_t aio_max_batch;          /* 0: the engine's default */
+    int64_t aio_max_batch; /* 0: the engine's default */
     int64_t thread_pool_min;
     int64_t thread_pool_max;
 
     /* ---- home: file engines, each owned by the file that sets it */
-    struct Ring *ring;                      /* ring.c */
-    struct EngineState *engine_state;       /* request.c: queues */
+    struct Ring *ring;                /* ring.c */
+    struct EngineState *engine_state; /* request.c: queues */
     struct ThreadPool *thread_pool;
     struct LinuxAioState *linux_aio;
     struct LuringState *linux_io_uring;
@@ -145,11 +145,11 @@ struct AioContext {
     unsigned hook_count;
 
     /* ---- home: monitors; fdmon itself changes under list_lock too */
-    const FDMonBackend *fdmon;              /* NULL until first needed */
-    const FDMonBackend *fdmon_next;         /* takes over at the end of tick */
-    const FDMonBackend *fdmon_wanted;       /* NULL: auto */
-    char *fdmon_fallback;                   /* why it is not the one wanted */
-    bool external_applied;                  /* externals have watch == 0 */
+    const FDMonBackend *fdmon;        /* NULL until first needed */
+    const FDMonBackend *fdmon_next;   /* takes over at the end of tick */
+    const FDMonBackend *fdmon_wanted; /* NULL: auto */
+    char *fdmon_fallback;             /* why it is not the one wanted */
+    bool external_applied;            /* externals have watch == 0 */
     struct FDMonPollState *fdmon_poll;
     struct FDMonEpollState *fdmon_epoll;
     struct FDMonUringState *fdmon_io_uring;
@@ -159,32 +159,32 @@ struct AioContext {
 
     /* ---- own locking */
     QEMUTimerListGroup tlg;
-    QemuRecMutex lock;              /* aio_context_acquire() */
+    QemuRecMutex lock; /* aio_context_acquire() */
     BdrvGraphRWlock *bdrv_graph;
 
     /* ---- list_lock */
     QemuMutex list_lock;
-    AioHandlerList aio_handlers;    /* in the order of registration */
+    AioHandlerList aio_handlers; /* in the order of registration */
     AioHandlerList deleted_aio_handlers;
-    AioHandler **fd_table;          /* by fd; NULL: none */
+    AioHandler **fd_table; /* by fd; NULL: none */
     unsigned fd_table_size;
-    unsigned external_count;        /* registered handlers that are external */
-    QTAILQ_HEAD(, QEMUBH) bh_all;   /* those of aio_bh_new(), to find leaks */
+    unsigned external_count;      /* registered handlers that are external */
+    QTAILQ_HEAD(, QEMUBH) bh_all; /* those of aio_bh_new(), to find leaks */
 
     /* ---- atomic */
     int refcnt;
     LoopThread *home;
-    uint32_t notify_me;             /* notify.c */
+    uint32_t notify_me; /* notify.c */
     bool notified;
     uint64_t notify_count;
-    QEMUBH *bh_remote;              /* scheduled by others, last one first */
-    Coroutine *co_remote;           /* the same of coroutines */
-    unsigned handlers_version;      /* counts changes of what is watched */
-    int handler_count;              /* registered, without the notifier */
-    int deleted_count;              /* length of deleted_aio_handlers */
-    int poll_disable_cnt;           /* registered handlers without io_poll */
+    QEMUBH *bh_remote;         /* scheduled by others, last one first */
+    Coroutine *co_remote;      /* the same of coroutines */
+    unsigned handlers_version; /* counts changes of what is watched */
+    int handler_count;         /* registered, without the notifier */
+    int deleted_count;         /* length of deleted_aio_handlers */
+    int poll_disable_cnt;      /* registered handlers without io_poll */
     int external_disable_cnt;
-    EventNotifier notifier;         /* written by any thread */
+    EventNotifier notifier; /* written by any thread */
 };
 
 /* ---- context.c ---------------------------------------------------------- */

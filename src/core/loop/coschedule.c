@@ -159,8 +159,10 @@ void coschedule_destroy(AioContext *ctx)
 {
     Coroutine *co = ctx->ready.head ? ctx->ready.head : ctx->co_remote;
 
-    CHECKF(!co, "a context that is being destroyed still has coroutine '%s' "
-           "scheduled in '%s'", co->name ? co->name : "?", co->scheduled);
+    CHECKF(!co,
+           "a context that is being destroyed still has coroutine '%s' "
+           "scheduled in '%s'",
+           co->name ? co->name : "?", co->scheduled);
 }
 
 /* ---- entering ----------------------------------------------------------- */
@@ -185,8 +187,10 @@ void aio_co_wake(Coroutine *co)
 {
     AioContext *ctx = qemu_coroutine_get_aio_context(co);
 
-    CHECKF(ctx, "coroutine '%s' has not run in a context yet: enter it with "
-           "aio_co_enter()", co->name ? co->name : "?");
+    CHECKF(ctx,
+           "coroutine '%s' has not run in a context yet: enter it with "
+           "aio_co_enter()",
+           co->name ? co->name : "?");
     aio_co_enter(ctx, co);
 }
 

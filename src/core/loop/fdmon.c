@@ -18,8 +18,7 @@ static const FDMonBackend *const fdmon_backends[] = {
 #ifdef CONFIG_LINUX_IO_URING
     &fdmon_io_uring,
 #endif
-    &fdmon_epoll,
-    &fdmon_poll, /* never fails to set up: keep last */
+    &fdmon_epoll, &fdmon_poll, /* never fails to set up: keep last */
 };
 
 #define FDMON_LAST fdmon_backends[ARRAY_SIZE(fdmon_backends) - 1]
@@ -72,8 +71,7 @@ static void remove_all(AioContext *ctx, const FDMonBackend *backend)
 {
     AioHandler *node;
 
-    QTAILQ_FOREACH(node, &ctx->aio_handlers, node)
-    {
+    QTAILQ_FOREACH(node, &ctx->aio_handlers, node) {
         backend->ops.update(ctx, node, NULL);
     }
 }
@@ -82,8 +80,7 @@ static void add_all(AioContext *ctx, const FDMonBackend *backend)
 {
     AioHandler *node;
 
-    QTAILQ_FOREACH(node, &ctx->aio_handlers, node)
-    {
+    QTAILQ_FOREACH(node, &ctx->aio_handlers, node) {
         CHECKF(!node->mon_refs, "fd %d still named by the old monitor",
                node->fd);
         node->mon_events = node->mon_flags = node->mon_id = 0;
@@ -322,8 +319,7 @@ void fdmon_apply_external(AioContext *ctx)
     qemu_mutex_lock(&ctx->list_lock);
     ctx->external_applied = disabled;
     if (ctx->external_count) {
-        QTAILQ_FOREACH(node, &ctx->aio_handlers, node)
-        {
+        QTAILQ_FOREACH(node, &ctx->aio_handlers, node) {
             uint32_t watch = disabled ? 0 : node->events;
 
             if (node->is_external && node->watch != watch) {

@@ -24,17 +24,17 @@
 enum { EPOLL_EVENTS_MAX = 128 };
 
 enum {
-    MON_IN_SET = 1 << 0,  /* in the kernel's set */
-    MON_ALWAYS = 1 << 1,  /* on the list of those it refuses */
+    MON_IN_SET = 1 << 0, /* in the kernel's set */
+    MON_ALWAYS = 1 << 1, /* on the list of those it refuses */
 };
 
 struct FDMonEpollState {
     int epollfd;
-    bool no_pwait2;       /* home */
-    bool stale;           /* home: build the set anew before the next wait */
-    uint32_t last_id;     /* list_lock */
-    AioHandler *always;   /* list_lock */
-    int always_count;     /* atomic */
+    bool no_pwait2;     /* home */
+    bool stale;         /* home: build the set anew before the next wait */
+    uint32_t last_id;   /* list_lock */
+    AioHandler *always; /* list_lock */
+    int always_count;   /* atomic */
     struct epoll_event events[EPOLL_EVENTS_MAX]; /* home */
 };
 
@@ -48,8 +48,10 @@ static int create(Error **errp)
         fd = epoll_create1(EPOLL_CLOEXEC);
     }
     if (fd < 0) {
-        error_setg_errno(errp, errno, "epoll: epoll_create1, see ulimit -n "
-                         "and %s", feature_variable(FEATURE_EPOLL));
+        error_setg_errno(errp, errno,
+                         "epoll: epoll_create1, see ulimit -n "
+                         "and %s",
+                         feature_variable(FEATURE_EPOLL));
     }
     return fd;
 }
@@ -201,8 +203,7 @@ static void rebuild(AioContext *ctx, struct FDMonEpollState *state)
     qemu_mutex_lock(&ctx->list_lock);
     close(state->epollfd);
     state->epollfd = fd;
-    QTAILQ_FOREACH(node, &ctx->aio_handlers, node)
-    {
+    QTAILQ_FOREACH(node, &ctx->aio_handlers, node) {
         node->mon_flags &= ~(uint32_t)MON_IN_SET;
         set_change(state, node);
     }
@@ -260,8 +261,8 @@ static int collect(AioContext *ctx, AioHandlerList *ready_list, int count)
             state->stale = true;
             continue;
         }
-        ready += handler_make_ready(ctx, ready_list, node,
-                                    state->events[i].events);
+        ready +=
+            handler_make_ready(ctx, ready_list, node, state->events[i].events);
     }
     qemu_mutex_unlock(&ctx->list_lock);
     return ready;
@@ -301,11 +302,12 @@ static int epoll_poll_fd(AioContext *ctx)
 
 const FDMonBackend fdmon_epoll = {
     .name = "epoll",
-    .ops = {
-        .update = epoll_update,
-        .wait = epoll_monitor_wait,
-        .need_wait = epoll_need_wait,
-    },
+    .ops =
+        {
+            .update = epoll_update,
+            .wait = epoll_monitor_wait,
+            .need_wait = epoll_need_wait,
+        },
     .setup = epoll_setup,
     .destroy = epoll_destroy,
     .probe = epoll_probe,

@@ -16,7 +16,7 @@
 struct FDMonPollState {
     unsigned version; /* of the handlers that the arrays describe */
     bool valid;
-    bool waiting;     /* a nested wait would have spoilt the arrays */
+    bool waiting; /* a nested wait would have spoilt the arrays */
     unsigned used;
     unsigned size;
     struct pollfd *fds;
@@ -73,8 +73,7 @@ static void rebuild(AioContext *ctx, struct FDMonPollState *state)
     state->version = qatomic_read(&ctx->handlers_version);
     state->valid = true;
     state->used = 0;
-    QTAILQ_FOREACH(node, &ctx->aio_handlers, node)
-    {
+    QTAILQ_FOREACH(node, &ctx->aio_handlers, node) {
         if (node->watch) {
             append(state, node);
         }
@@ -135,11 +134,12 @@ static bool poll_need_wait(AioContext *ctx)
 
 const FDMonBackend fdmon_poll = {
     .name = "poll",
-    .ops = {
-        .update = poll_update,
-        .wait = poll_wait,
-        .need_wait = poll_need_wait,
-    },
+    .ops =
+        {
+            .update = poll_update,
+            .wait = poll_wait,
+            .need_wait = poll_need_wait,
+        },
     .setup = poll_setup,
     .destroy = poll_destroy,
 };

@@ -26,7 +26,7 @@
 typedef struct ContextSource {
     GSource source; /* first */
     AioContext *ctx;
-    bool prepared;  /* notify_me has our bit */
+    bool prepared; /* notify_me has our bit */
 
     /* What GLib polls: the monitor's fd (or -1), and those of the handlers, as
      * of this version. */
@@ -49,8 +49,8 @@ static void unwatch_all(ContextSource *self)
 
 static void watch(ContextSource *self, int fd, uint32_t events)
 {
-    self->tags = check_realloc(self->tags,
-                               (self->count + 1) * sizeof(*self->tags));
+    self->tags =
+        check_realloc(self->tags, (self->count + 1) * sizeof(*self->tags));
     self->tags[self->count++] =
         g_source_add_unix_fd(&self->source, fd, (GIOCondition)events);
 }
@@ -61,8 +61,7 @@ static void watch_handlers(ContextSource *self)
     AioHandler *node;
 
     qemu_mutex_lock(&ctx->list_lock);
-    QTAILQ_FOREACH(node, &ctx->aio_handlers, node)
-    {
+    QTAILQ_FOREACH(node, &ctx->aio_handlers, node) {
         if (node->watch) {
             watch(self, node->fd, node->watch | EPOLLHUP | EPOLLERR);
         }
@@ -166,7 +165,7 @@ static GSourceFuncs source_functions = {
 void aio_context_use_g_source(AioContext *ctx)
 {
     CHECKF(aio_context_in_home_thread(ctx), "a GSource for a context of "
-           "another thread");
+                                            "another thread");
 }
 
 GSource *aio_get_g_source(AioContext *ctx)

@@ -58,8 +58,8 @@ static void count_handler(AioContext *ctx, const AioHandler *node, int n)
 /* node->watch from node->events; callers tell the monitor. */
 static void compute_watch(AioContext *ctx, AioHandler *node)
 {
-    node->events = (node->io_read ? EPOLLIN : 0) |
-                   (node->io_write ? EPOLLOUT : 0);
+    node->events =
+        (node->io_read ? EPOLLIN : 0) | (node->io_write ? EPOLLOUT : 0);
     node->watch = node->is_external && ctx->external_applied ? 0 : node->events;
 }
 
@@ -274,8 +274,7 @@ void handler_free_deleted(AioContext *ctx)
         return;
     }
     qemu_mutex_lock(&ctx->list_lock);
-    QTAILQ_FOREACH_SAFE(node, &ctx->deleted_aio_handlers, node_deleted, next)
-    {
+    QTAILQ_FOREACH_SAFE(node, &ctx->deleted_aio_handlers, node_deleted, next) {
         forget(ctx, node);
         if (!node->mon_refs) {
             QTAILQ_REMOVE(&ctx->deleted_aio_handlers, node, node_deleted);
@@ -299,8 +298,10 @@ void handler_destroy(AioContext *ctx)
 {
     AioHandler *left = QTAILQ_FIRST(&ctx->aio_handlers);
 
-    CHECKF(!left, "a context that is being destroyed still has a handler for "
-           "fd %d (opaque %p); remove it first", left->fd, left->opaque);
+    CHECKF(!left,
+           "a context that is being destroyed still has a handler for "
+           "fd %d (opaque %p); remove it first",
+           left->fd, left->opaque);
     handler_free_deleted(ctx);
     left = QTAILQ_FIRST(&ctx->deleted_aio_handlers);
     CHECKF(!left, "the monitor still names the handler of fd %d", left->fd);

@@ -16,8 +16,8 @@
 #include "qemu/atomic.h"
 
 struct LoopThread {
-    int refcnt;  /* atomic: the thread itself, and contexts */
-    bool ended;  /* atomic */
+    int refcnt; /* atomic: the thread itself, and contexts */
+    bool ended; /* atomic */
     int id;
     char name[16];
     AioContext *assigned; /* own: by qemu_set_current_aio_context() */

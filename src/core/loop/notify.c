@@ -84,7 +84,7 @@ static void store_notify_me(AioContext *ctx, uint32_t value)
 
 bool notify_begin_wait(AioContext *ctx)
 {
-    store_notify_me(ctx, ctx->notify_me_home + NOTIFY_POLL); /* L1 */
+    store_notify_me(ctx, ctx->notify_me_home + NOTIFY_POLL);  /* L1 */
     return __atomic_load_n(&ctx->notified, __ATOMIC_SEQ_CST); /* L2 */
 }
 
@@ -118,7 +118,8 @@ bool notify_setup(AioContext *ctx, Error **errp)
     int ret = event_notifier_init(&ctx->notifier, false);
 
     if (ret < 0) {
-        error_setg_errno(errp, -ret, "context: cannot create its event "
+        error_setg_errno(errp, -ret,
+                         "context: cannot create its event "
                          "notifier, see ulimit -n");
         return false;
     }

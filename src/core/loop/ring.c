@@ -356,7 +356,8 @@ unsigned ring_reap(Ring *ring)
 
     CHECK(!ring->reaping);
     ring->reaping = true;
-    io_uring_for_each_cqe (&ring->uring, head, cqe) {
+    io_uring_for_each_cqe(&ring->uring, head, cqe)
+    {
         unsigned tag = cqe->user_data & RING_TAG_MASK;
         void *ptr = (void *)(uintptr_t)(cqe->user_data & ~RING_TAG_MASK);
 

@@ -43,12 +43,12 @@ enum {
 struct Ring {
     struct io_uring uring;
     AioContext *ctx;
-    unsigned users;      /* monitor, engine */
-    unsigned generation; /* grows with each rebuild */
-    uint64_t owner;      /* the thread that made uring */
-    unsigned fork_count; /* forks before uring was made */
-    LoopThread *home;    /* ctx->home when ring_is_mine() was last true */
-    unsigned in_flight;  /* file requests, counted by the engine */
+    unsigned users;        /* monitor, engine */
+    unsigned generation;   /* grows with each rebuild */
+    uint64_t owner;        /* the thread that made uring */
+    unsigned fork_count;   /* forks before uring was made */
+    LoopThread *home;      /* ctx->home when ring_is_mine() was last true */
+    unsigned in_flight;    /* file requests, counted by the engine */
     bool completes_inline; /* the last submission had ended when it returned */
     bool reaping;
     RingCqeFunc *on_cqe[RING_TAG__MAX];

@@ -28,8 +28,8 @@ static int table_make(Ring *ring)
 static int table_set(Ring *ring, unsigned slot, const struct iovec *iov)
 {
     __u64 tag = 0;
-    int ret = io_uring_register_buffers_update_tag(&ring->uring, slot, iov,
-                                                   &tag, 1);
+    int ret =
+        io_uring_register_buffers_update_tag(&ring->uring, slot, iov, &tag, 1);
 
     return ret < 0 ? ret : 0;
 }

@@ -151,8 +151,9 @@ static void abort_over_pending(QEMUTimerList *list)
     check_failedf(__FILE__, __LINE__, "list->heap.count == 0",
                   "%u timers still pending in a context that is being "
                   "destroyed, the first with callback %p (%s), opaque %p; "
-                  "timer_del() them first", list->heap.count,
-                  (void *)(uintptr_t)timer->cb, symbol, timer->opaque);
+                  "timer_del() them first",
+                  list->heap.count, (void *)(uintptr_t)timer->cb, symbol,
+                  timer->opaque);
 }
 
 void timerlist_free(QEMUTimerList *list)

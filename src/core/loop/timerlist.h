@@ -19,8 +19,8 @@ struct QEMUTimerList {
 
     /* atomic */
     bool locked;
-    int refcnt;          /* the owner, and qemu_clock_enable() while it waits */
-    int64_t head_key;    /* written under the lock; INT64_MAX: no timers */
+    int refcnt;       /* the owner, and qemu_clock_enable() while it waits */
+    int64_t head_key; /* written under the lock; INT64_MAX: no timers */
 
     /* the lock */
     TimerHeap heap;

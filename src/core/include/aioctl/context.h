@@ -58,25 +58,25 @@ bool aio_context_is_dispatching(AioContext *ctx);
 
 /* Counters since creation.  All monotonic except in_flight. */
 typedef struct AioContextStats {
-    uint64_t iterations;     /* aio_poll() calls and GSource dispatches */
-    uint64_t polls;          /* busy-poll rounds entered */
-    uint64_t poll_hits;      /* ... that found work before blocking */
-    uint64_t poll_ns_total;  /* time spent busy polling */
-    uint64_t blocked_ns;     /* time spent in blocking waits */
-    uint64_t blocked;        /* waits with a timeout other than 0 */
-    uint64_t bhs;            /* bottom halves run */
-    uint64_t fds;            /* fd callbacks run */
-    uint64_t timers;         /* timer callbacks run */
-    uint64_t coroutines;     /* coroutines resumed from the ready queue */
-    uint64_t submitted;      /* requests handed to a file engine */
-    uint64_t completed;      /* requests completed */
-    uint64_t in_flight;      /* submitted - completed */
-    uint64_t batches;        /* submit system calls */
-    uint64_t notifies;       /* event notifier writes */
-    uint64_t wakeups;        /* ... that this context consumed */
-    int64_t poll_ns;         /* current busy-poll budget */
-    uint64_t registered_buffers;          /* in the ring's buffer table */
-    uint64_t registration_failures;       /* fell back to plain buffers */
+    uint64_t iterations;         /* aio_poll() calls and GSource dispatches */
+    uint64_t polls;              /* busy-poll rounds entered */
+    uint64_t poll_hits;          /* ... that found work before blocking */
+    uint64_t poll_ns_total;      /* time spent busy polling */
+    uint64_t blocked_ns;         /* time spent in blocking waits */
+    uint64_t blocked;            /* waits with a timeout other than 0 */
+    uint64_t bhs;                /* bottom halves run */
+    uint64_t fds;                /* fd callbacks run */
+    uint64_t timers;             /* timer callbacks run */
+    uint64_t coroutines;         /* coroutines resumed from the ready queue */
+    uint64_t submitted;          /* requests handed to a file engine */
+    uint64_t completed;          /* requests completed */
+    uint64_t in_flight;          /* submitted - completed */
+    uint64_t batches;            /* submit system calls */
+    uint64_t notifies;           /* event notifier writes */
+    uint64_t wakeups;            /* ... that this context consumed */
+    int64_t poll_ns;             /* current busy-poll budget */
+    uint64_t registered_buffers; /* in the ring's buffer table */
+    uint64_t registration_failures; /* fell back to plain buffers */
 } AioContextStats;
 
 /* Copies the counters.  Home thread. */

@@ -38,9 +38,9 @@ void aio_co_stack(const Coroutine *co, void **base, size_t *size);
 size_t aio_co_stack_left(void);
 
 typedef struct AioStackStats {
-    const char *guard;      /* "madv_guard", "mprotect", "canary" */
-    const char *switcher;   /* "asm-x86_64", "asm-aarch64", "ucontext" */
-    size_t mapped;          /* stacks mapped, in use or pooled */
+    const char *guard;    /* "madv_guard", "mprotect", "canary" */
+    const char *switcher; /* "asm-x86_64", "asm-aarch64", "ucontext" */
+    size_t mapped;        /* stacks mapped, in use or pooled */
     size_t in_use;
 } AioStackStats;
 void aio_co_stack_stats(AioStackStats *stats);
@@ -51,8 +51,8 @@ void aio_co_stack_stats(AioStackStats *stats);
  * Installs a SIGSEGV handler (on alternate stacks, one per thread that enters
  * coroutines from now on).  When a guard is hit it writes "task 'x' (created
  * at f.lua:3) overflowed its C stack (1024 KiB)" to stderr; then, and for any
- * other fault, the signal goes on to the previous handler.  Call it once, early,
- * in programs; a library has no business doing so.
+ * other fault, the signal goes on to the previous handler.  Call it once,
+ * early, in programs; a library has no business doing so.
  */
 void aio_co_install_fault_handler(void);
 

@@ -8,8 +8,9 @@
 #define AIOCTL_DECLS_H
 
 #ifdef __cplusplus
-#define AIOCTL_BEGIN_DECLS \
-    _Pragma("GCC visibility push(default)") extern "C" {
+#define AIOCTL_BEGIN_DECLS                             \
+    _Pragma("GCC visibility push(default)") extern "C" \
+    {
 #define AIOCTL_END_DECLS \
     }                    \
     _Pragma("GCC visibility pop")

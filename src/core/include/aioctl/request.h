@@ -23,10 +23,10 @@ AIOCTL_BEGIN_DECLS
 
 typedef enum AioOp {
     AIO_OP_NOP,
-    AIO_OP_READ,      /* base, len, offset */
-    AIO_OP_WRITE,     /* base, len, offset */
-    AIO_OP_READV,     /* iov, iovcnt, offset; iov must outlive the request */
-    AIO_OP_WRITEV,    /* iov, iovcnt, offset */
+    AIO_OP_READ,   /* base, len, offset */
+    AIO_OP_WRITE,  /* base, len, offset */
+    AIO_OP_READV,  /* iov, iovcnt, offset; iov must outlive the request */
+    AIO_OP_WRITEV, /* iov, iovcnt, offset */
     AIO_OP_FSYNC,
     AIO_OP_FDATASYNC,
     AIO_OP_FALLOCATE, /* flags = mode, offset, len */
@@ -42,9 +42,9 @@ struct AioRequest {
     /* Set by the caller. */
     AioOp op;
     int fd;
-    int buf_index;    /* slot in the ring's registered buffers, or -1 */
+    int buf_index; /* slot in the ring's registered buffers, or -1 */
     int flags;
-    int64_t offset;   /* -1: at the file position (pipes, sockets, ttys) */
+    int64_t offset; /* -1: at the file position (pipes, sockets, ttys) */
     union {
         struct {
             void *base;

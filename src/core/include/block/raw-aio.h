@@ -27,9 +27,9 @@ AIOCTL_BEGIN_DECLS
 #define QEMU_AIO_WRITE_ZEROES 0x0020
 #define QEMU_AIO_COPY_RANGE 0x0040
 #define QEMU_AIO_TRUNCATE 0x0080
-#define QEMU_AIO_TYPE_MASK                                                     \
-    (QEMU_AIO_READ | QEMU_AIO_WRITE | QEMU_AIO_IOCTL | QEMU_AIO_FLUSH |        \
-     QEMU_AIO_DISCARD | QEMU_AIO_WRITE_ZEROES | QEMU_AIO_COPY_RANGE |          \
+#define QEMU_AIO_TYPE_MASK                                              \
+    (QEMU_AIO_READ | QEMU_AIO_WRITE | QEMU_AIO_IOCTL | QEMU_AIO_FLUSH | \
+     QEMU_AIO_DISCARD | QEMU_AIO_WRITE_ZEROES | QEMU_AIO_COPY_RANGE |   \
      QEMU_AIO_TRUNCATE)
 
 /* Flags of a transfer. */
