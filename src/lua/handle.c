@@ -64,6 +64,13 @@ void handle_close(lua_State *L, LuaHandle *h)
     h->name = NULL;
 }
 
+/* Does it keep the program running while armed?  In another context than home
+ * it only fires while a task polls, and that task counts. */
+static bool handle_counts(const LuaHandle *h)
+{
+    return !h->unrefd && h->owner == h->object.vm->home;
+}
+
 void handle_arm(lua_State *L, LuaHandle *h, int index)
 {
     if (h->armed) {
@@ -71,7 +78,7 @@ void handle_arm(lua_State *L, LuaHandle *h, int index)
     }
     alua_anchor(L, index);
     h->armed = true;
-    h->object.vm->active += !h->unrefd;
+    h->object.vm->active += handle_counts(h);
 }
 
 void handle_disarm(lua_State *L, LuaHandle *h)
@@ -80,7 +87,7 @@ void handle_disarm(lua_State *L, LuaHandle *h)
         return;
     }
     h->armed = false;
-    h->object.vm->active -= !h->unrefd;
+    h->object.vm->active -= handle_counts(h);
     alua_unanchor(L, &h->object);
 }
 
@@ -93,11 +100,12 @@ static int set_unrefd(lua_State *L, bool unrefd)
         return luaL_typeerror(L, 1, "aio handle");
     }
     LuaHandle *h = (LuaHandle *)o;
-    if (h->unrefd != unrefd) {
-        h->unrefd = unrefd;
-        if (h->armed) {
-            o->vm->active += unrefd ? -1 : 1;
-        }
+    if (h->armed) { /* with the old, then with the new state */
+        o->vm->active -= handle_counts(h);
+    }
+    h->unrefd = unrefd;
+    if (h->armed) {
+        o->vm->active += handle_counts(h);
     }
     lua_settop(L, 1);
     return 1;

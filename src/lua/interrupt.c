@@ -29,6 +29,9 @@ void vm_interrupt_deliver(LuaVM *vm)
     for (LuaTask *t = vm->priv->live; t; t = t->next) {
         task_request_cancel(t);
     }
+    /* There may be no task at all, only armed handles: the loop ends, and
+     * gives the tasks their time to unwind. */
+    vm->exiting = true;
 }
 
 static void throw_here(lua_State *L, LuaVM *vm)
