@@ -31,7 +31,7 @@ void vm_interrupt_deliver(LuaVM *vm)
     }
     /* There may be no task at all, only armed handles: the loop ends, and
      * gives the tasks their time to unwind. */
-    vm->exiting = true;
+    vm->priv->stop = true;
 }
 
 static void throw_here(lua_State *L, LuaVM *vm)

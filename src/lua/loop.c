@@ -116,13 +116,14 @@ int vm_run(LuaVM *vm, LuaTask *main_task)
     LuaVMPrivate *priv = vm->priv;
 
     priv->running = true;
+    priv->stop = false;
     task_make_ready(main_task);
-    while (!vm->exiting) {
+    while (!vm->exiting && !priv->stop) {
         bool over = is_over(vm);
         bool idle = over || vm->ready == 0;
 
         attend(vm, idle);
-        if (vm->exiting || (over && is_over(vm))) {
+        if (vm->exiting || priv->stop || (over && is_over(vm))) {
             break;
         }
         if (!nothing_can_happen(vm)) {
