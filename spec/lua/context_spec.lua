@@ -163,6 +163,17 @@ describe("aio.context", function()
     assert.equal(5, got.thread_pool_max)
   end)
 
+  it("starts with the monitor the host was told to use", function()
+    local told = os.getenv("AIOCTL_FDMON")
+    local ctx <close> = aio.context {}
+    ctx:poll(false)
+    if told and told ~= "auto" then
+      assert.equal(told, ctx:get().fdmon)
+    end
+    local other <close> = aio.context { fdmon = "poll" }
+    assert.equal("poll", other:get().fdmon)
+  end)
+
   it("refuses wrong parameters by name", function()
     local ctx <close> = aio.context {}
     local function refuses(options, pattern)
@@ -249,6 +260,8 @@ describe("aio.context", function()
     local stats = aio.stats()
     assert.is_true(stats.iterations > 0)
     assert.is_true(stats.lua_bytes > 0)
+    assert.is_true(stats.dispatched >= stats.coroutines)
+    assert.equal(1, stats.tasks)
     assert.is_true(stats.handles >= 3)
   end)
 end)

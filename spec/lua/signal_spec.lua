@@ -127,6 +127,17 @@ describe("aio.on_signal", function()
     handlers[1]:close()
   end)
 
+  it("names itself in the errors of its function", function()
+    local origin
+    aio.on_error(function(_, _, where) origin = where end)
+    finally(function() aio.on_error(nil) end)
+    local handler <close> = aio.on_signal("HUP", function() error "oops" end)
+    assert.is_truthy(handler)
+    kill("HUP")
+    eventually(function() return origin end)
+    assert.matches("SIGHUP, on_signal at .*signal_spec.lua:%d+", origin)
+  end)
+
   it("checks its arguments", function()
     assert.has_error(function() aio.on_signal("HUP") end)
     assert.has_error(function() aio.on_signal("HUP", 3) end)

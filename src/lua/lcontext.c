@@ -194,7 +194,7 @@ static int context_notify(lua_State *L)
 /*
  * ctx:get() -> {fdmon=, poll_max_ns=, poll_grow=, poll_shrink=, max_batch=,
  *               thread_pool_min=, thread_pool_max= [, fdmon_fallback=]}
- * @fdmon: the monitor in use ("auto" never appears)
+ * @fdmon: the monitor in use; "auto" until one is needed
  * @fdmon_fallback: why the one asked for is not
  */
 static int context_get(lua_State *L)
@@ -331,6 +331,17 @@ static int context_tostring(lua_State *L)
     return 1;
 }
 
+/* The monitor that the host was told to use (--fdmon), unless the table at 1
+ * names one. */
+static bool context_set_default(lua_State *L, LuaContext *self, Error **errp)
+{
+    const char *name = self->vm->default_fdmon;
+    bool named = lua_getfield(L, 1, "fdmon") != LUA_TNIL;
+
+    lua_pop(L, 1);
+    return named || !name || aio_context_set_fdmon(self->ctx, name, errp);
+}
+
 /*
  * aio.context() -> the context of the running callback or task
  * aio.context{fdmon=, ...} -> a new one, set as by ctx:set()
@@ -350,6 +361,10 @@ static int context_get_or_new(lua_State *L)
     alua_check_options(L, 1, lparams_keys);
     self = lcontext_new(L, alua_vm(L), &err); /* at 2 */
     if (!self) {
+        return alua_raise_error(L, err);
+    }
+    if (!context_set_default(L, self, &err)) {
+        lcontext_close(L, self);
         return alua_raise_error(L, err);
     }
     if (!lparams_apply(L, 1, self)) {

@@ -72,6 +72,11 @@ static int signal_run(lua_State *L) /* protected: a task for the function */
     lua_getiuservalue(L, -1, UV_CALLBACK);
     lua_pushstring(L, sigabbrev_np(self->signo));
     task_spawn(L, self->handle.object.vm, 1);
+    lua_getfield(L, -1, "name"); /* no script calls us: say who did */
+    lua_insert(L, -2);
+    lua_pushfstring(L, "%s, on_signal at %s", self->handle.name,
+                    self->handle.origin);
+    lua_call(L, 2, 0);
     return 0;
 }
 

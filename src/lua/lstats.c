@@ -9,6 +9,7 @@
 
 #include "aioctl/context.h"
 #include "open.h"
+#include "vm_private.h"
 
 typedef struct Counter {
     const char *name;
@@ -49,13 +50,16 @@ void lstats_push(lua_State *L, LuaContext *self)
     AioContextStats stats;
 
     aio_context_get_stats(self->ctx, &stats);
-    lua_createtable(L, 0, COUNTERS);
+    lua_createtable(L, 0, COUNTERS + 1);
     for (int i = 0; i < COUNTERS; i++) {
         const char *field = (const char *)&stats + counters[i].offset;
 
         lua_pushinteger(L, *(const int64_t *)field); /* all are 64 bits wide */
         lua_setfield(L, -2, counters[i].name);
     }
+    lua_pushinteger(L, (lua_Integer)(stats.bhs + stats.fds + stats.timers +
+                                     stats.coroutines));
+    lua_setfield(L, -2, "dispatched");
 }
 
 static lua_Integer count_handles(const LuaVM *vm)
@@ -71,8 +75,8 @@ static lua_Integer count_handles(const LuaVM *vm)
 /*
  * aio.stats() -> table
  * The counters of the home context (see ctx:stats()), and of the VM: handles
- * (open), active (what keeps the program running), ready (tasks about to run),
- * io_in_flight, lua_bytes (memory of Lua objects).
+ * (open), active (what keeps the program running), tasks (not ended), ready
+ * (of these, about to run), io_in_flight, lua_bytes (memory of Lua objects).
  */
 static int stats_get(lua_State *L)
 {
@@ -84,6 +88,8 @@ static int stats_get(lua_State *L)
     lua_setfield(L, -2, "handles");
     lua_pushinteger(L, (lua_Integer)vm->active);
     lua_setfield(L, -2, "active");
+    lua_pushinteger(L, (lua_Integer)vm->priv->live_count);
+    lua_setfield(L, -2, "tasks");
     lua_pushinteger(L, (lua_Integer)vm->ready);
     lua_setfield(L, -2, "ready");
     lua_pushinteger(L, (lua_Integer)vm->io_in_flight);
