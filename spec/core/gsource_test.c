@@ -135,6 +135,159 @@ TEST(attached_source_keeps_its_context)
     ASSERT_EQ(seen.fires, 1);
     g_main_context_unref(main); /* the last reference */
 }
+/* ---- aio_poll() between GLib's preparation and its sleep ------------------
+ */
+
+static void *schedule_now(void *opaque)
+{
+    Seen *seen = opaque;
+
+    aio_bh_schedule_oneshot(seen->ctx, fire, seen);
+    return NULL;
+}
+
+static void schedule_from_a_thread(Seen *seen)
+{
+    pthread_t thread;
+
+    ASSERT_EQ(pthread_create(&thread, NULL, schedule_now, seen), 0);
+    ASSERT_EQ(pthread_join(thread, NULL), 0);
+}
+
+enum { SLEEP_MAX_MS = 10000 }; /* "for ever", but the test goes on */
+
+/* The two halves of g_main_context_iteration(). */
+typedef struct Pass {
+    GMainContext *main;
+    gint priority;
+    gint timeout;
+    GPollFD fds[16];
+    gint count;
+} Pass;
+
+static void pass_prepare(Pass *pass, GMainContext *main)
+{
+    pass->main = main;
+    ASSERT(g_main_context_acquire(main));
+    g_main_context_prepare(main, &pass->priority);
+    pass->count = g_main_context_query(main, pass->priority, &pass->timeout,
+                                       pass->fds, 16);
+    ASSERT_CMP(pass->count, <=, 16);
+}
+
+/* Sleeps and dispatches; returns how many fds woke it. */
+static int pass_finish(Pass *pass)
+{
+    gint ms = pass->timeout < 0 ? SLEEP_MAX_MS : pass->timeout;
+    int woken = g_poll(pass->fds, (guint)pass->count, ms);
+
+    if (g_main_context_check(pass->main, pass->priority, pass->fds,
+                             pass->count)) {
+        g_main_context_dispatch(pass->main);
+    }
+    g_main_context_release(pass->main);
+    return woken;
+}
+
+static void settle(GMainContext *main)
+{
+    for (int i = 0; i < 5 && g_main_context_iteration(main, FALSE); i++) {
+    }
+}
+
+static void poll_in_between(AioContext *ctx)
+{
+    GMainContext *main = g_main_context_new();
+    GSource *source = aio_get_g_source(ctx);
+    Seen bh = {.ctx = ctx}, timer = {.ctx = ctx}, reader = {.ctx = ctx};
+    QEMUTimer ts;
+    Pass pass;
+
+    g_source_attach(source, main);
+    reader.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); /* never ready */
+    aio_set_fd_handler(ctx, reader.fd, false, drain, NULL, NULL, NULL, &reader);
+    settle(main);
+
+    /* What it wakes GLib for, aio_poll() consumes; the next one counts too. */
+    pass_prepare(&pass, main);
+    ASSERT_CMP(pass.timeout, <, 0);
+    schedule_from_a_thread(&bh);
+    while (bh.fires < 1) {
+        aio_poll(ctx, false);
+    }
+    aio_poll(ctx, false);
+    schedule_from_a_thread(&bh);
+    ASSERT_CMP(pass_finish(&pass), >, 0);
+    settle(main);
+    ASSERT_EQ(bh.fires, 2);
+
+    /* A timer that GLib did not know of when it made up its timeout. */
+    aio_timer_init(ctx, &ts, QEMU_CLOCK_REALTIME, SCALE_NS, fire, &timer);
+    pass_prepare(&pass, main);
+    timer_mod_ns(&ts, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + 20000000);
+    aio_poll(ctx, false);
+    aio_poll(ctx, false);
+    ASSERT_CMP(pass_finish(&pass), >, 0);
+    timer_del(&ts);
+    aio_set_fd_handler(ctx, reader.fd, false, NULL, NULL, NULL, NULL, NULL);
+    close(reader.fd);
+    g_source_destroy(source);
+    g_source_unref(source);
+    g_main_context_unref(main);
+}
+
+TEST(main_context_wakes_for_what_comes_after_a_poll_inside_its_pass)
+{
+    for (const char *const *name = aio_fdmon_names(); *name; name++) {
+        AioContext *ctx = aio_context_new(NULL);
+
+        if (aio_fdmon_probe(*name, NULL)) {
+            ASSERT(aio_context_set_fdmon(ctx, *name, NULL));
+            poll_in_between(ctx);
+        }
+        aio_context_unref(ctx);
+    }
+}
+
+/* A preparation that no check follows must not turn blocking into spinning. */
+static void sleep_after_prepare(AioContext *ctx)
+{
+    GMainContext *main = g_main_context_new();
+    GSource *source = aio_get_g_source(ctx);
+    Seen bh = {.ctx = ctx};
+    AioContextStats before, after;
+    pthread_t thread;
+    Pass pass;
+
+    g_source_attach(source, main);
+    settle(main);
+    pass_prepare(&pass, main);
+    aio_context_get_stats(ctx, &before);
+    ASSERT_EQ(pthread_create(&thread, NULL, schedule_later, &bh), 0);
+    while (!bh.fires) {
+        aio_poll(ctx, true);
+    }
+    aio_context_get_stats(ctx, &after);
+    ASSERT_CMP(after.iterations - before.iterations, <, 5);
+    ASSERT_EQ(pthread_join(thread, NULL), 0);
+    pass_finish(&pass);
+    g_source_destroy(source);
+    g_source_unref(source);
+    g_main_context_unref(main);
+}
+
+TEST(aio_poll_sleeps_also_inside_a_pass_of_a_main_context)
+{
+    for (const char *const *name = aio_fdmon_names(); *name; name++) {
+        AioContext *ctx = aio_context_new(NULL);
+
+        if (aio_fdmon_probe(*name, NULL)) {
+            ASSERT(aio_context_set_fdmon(ctx, *name, NULL));
+            sleep_after_prepare(ctx);
+        }
+        aio_context_unref(ctx);
+    }
+}
 #else
 
 TEST(context_works_in_a_main_context_on_every_monitor)

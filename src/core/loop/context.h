@@ -156,6 +156,7 @@ struct AioContext {
 
     /* ---- home: gsource.c; the source has a reference to us, not we to it */
     GSource *source;
+    void (*source_wake)(AioContext *ctx); /* its loop shall not sleep */
 
     /* ---- own locking */
     QEMUTimerListGroup tlg;
@@ -258,6 +259,8 @@ void notify_end_wait(AioContext *ctx);
 /* The same for a GSource, between prepare and check. */
 bool notify_begin_source(AioContext *ctx);
 void notify_end_source(AioContext *ctx);
+/* A tick has ended: what a GSource has been told may no longer be so. */
+void notify_end_tick(AioContext *ctx);
 /* aio_notify() for the home thread, which is not waiting: unless a signal
  * handler that interrupted the wait is calling. */
 void notify_interrupted(AioContext *ctx);

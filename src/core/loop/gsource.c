@@ -11,7 +11,8 @@
  * home thread.
  *
  * Rule: between prepare and check notify_me says that somebody sleeps.  GLib
- * skips check when prepare said yes, so dispatch makes up for it.
+ * skips check when prepare said yes, so dispatch makes up for it.  After an
+ * aio_poll() in between GLib must not sleep: it knows nothing of what changed.
  *
  * This is an object of its own in the archive: a program that does not ask for
  * a GSource does not load GLib.
@@ -27,6 +28,7 @@ typedef struct ContextSource {
     GSource source; /* first */
     AioContext *ctx;
     bool prepared; /* notify_me has our bit */
+    bool woken;    /* ... and GLib will not sleep before it asks again */
 
     /* What GLib polls: the monitor's fd (or -1), and those of the handlers, as
      * of this version. */
@@ -103,6 +105,7 @@ static gboolean source_prepare(GSource *source, gint *timeout)
     /* First, so that who queues something from here on wakes GLib. */
     bool notified = notify_begin_source(ctx);
     self->prepared = true;
+    self->woken = false;
 
     bool ready = aio_prepare(ctx) || notified;
     choose_fds(self);
@@ -140,6 +143,17 @@ static gboolean source_dispatch(GSource *source, GSourceFunc callback,
     after_poll(self);
     aio_dispatch(self->ctx);
     return G_SOURCE_CONTINUE;
+}
+
+static void source_wake(AioContext *ctx)
+{
+    ContextSource *self = (ContextSource *)ctx->source;
+
+    /* A destroyed source has no main context, and nobody sleeps for it. */
+    if (!self->woken && !g_source_is_destroyed(&self->source)) {
+        self->woken = true;
+        g_main_context_wakeup(g_source_get_context(&self->source));
+    }
 }
 
 static void source_finalize(GSource *source)
@@ -182,6 +196,7 @@ GSource *aio_get_g_source(AioContext *ctx)
     g_source_set_can_recurse(source, TRUE);
     g_source_set_name(source, "aio-context");
     ctx->source = source;
+    ctx->source_wake = source_wake;
     return source;
 }
 #else

@@ -104,6 +104,16 @@ void notify_end_source(AioContext *ctx)
     store_notify_me(ctx, ctx->notify_me_home & ~(uint32_t)NOTIFY_SOURCE);
 }
 
+/* A tick between prepare and check may have read the eventfd that was written
+ * to wake GLib, while KICKED keeps others from writing it again; and GLib's
+ * timeout is as old as prepare. */
+void notify_end_tick(AioContext *ctx)
+{
+    if (unlikely(ctx->notify_me_home & NOTIFY_SOURCE)) {
+        ctx->source_wake(ctx);
+    }
+}
+
 /* ---- the notifier as a handler ------------------------------------------ */
 
 static void notifier_read(EventNotifier *e)

@@ -128,6 +128,7 @@ static void tick_end(AioContext *ctx)
 {
     if (--ctx->depth == 0) {
         fdmon_end_of_tick(ctx);
+        notify_end_tick(ctx);
     }
 }
 
