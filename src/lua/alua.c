@@ -12,8 +12,35 @@
 
 #include "vm_private.h"
 
+/*
+ * Every lua_State in which the process uses us has its VM in its extra space,
+ * which new threads copy from the main one.  Threads older than the VM have
+ * NULL there and take the longer way.
+ */
+static bool extra_space_is_ours;
+
+void alua_claim_extra_space(lua_State *L)
+{
+    *(LuaVM **)lua_getextraspace(L) = NULL;
+    extra_space_is_ours = true;
+}
+
+void alua_note_vm(lua_State *L, LuaVM *vm)
+{
+    if (extra_space_is_ours) {
+        *(LuaVM **)lua_getextraspace(L) = vm;
+    }
+}
+
 LuaVM *alua_vm(lua_State *L)
 {
+    if (likely(extra_space_is_ours)) {
+        LuaVM *vm = *(LuaVM **)lua_getextraspace(L);
+
+        if (likely(vm)) {
+            return vm;
+        }
+    }
     LuaVM *vm = lua_touserdata(L, lua_upvalueindex(1));
 
     return vm ? vm : alua_vm_of(L);

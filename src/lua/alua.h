@@ -40,7 +40,13 @@ typedef struct AluaObject {
     int anchor; /* slot in the anchor table, 0 when not anchored */
 } AluaObject;
 
-LuaVM *alua_vm(lua_State *L);    /* from upvalue 1 of the running C function */
+LuaVM *alua_vm(lua_State *L); /* of the running C function of ours */
+/*
+ * The extra space of @L and of all its threads is ours, and will hold the VM:
+ * makes alua_vm() a load.  For a host, right after luaL_newstate().
+ */
+void alua_claim_extra_space(lua_State *L);
+void alua_note_vm(lua_State *L, LuaVM *vm); /* vm_open()'s part of it */
 LuaVM *alua_vm_of(lua_State *L); /* the same by registry: anywhere, slower */
 
 /* luaL_setfuncs() with the VM as upvalue 1 of each function. */

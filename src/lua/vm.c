@@ -113,6 +113,7 @@ LuaVM *vm_open(lua_State *L, Error **errp)
         error_propagate(errp, err);
         return NULL;
     }
+    alua_note_vm(vm->main, vm);
     return vm;
 }
 
