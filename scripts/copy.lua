@@ -177,9 +177,11 @@ local function print_summary(o, result)
   end
 end
 
--- Once, when the best engine was neither refused by the user nor by the file.
+-- Once, when the best engine was neither refused by the user nor by the file,
+-- and the host has not said so already (of the monitor that shares its ring).
 local function warn_fallback(o, result)
-  if result.engine == "io_uring" or (o.engine or "auto") ~= "auto" then
+  if result.engine == "io_uring" or (o.engine or "auto") ~= "auto" or
+    aio.context():get().fdmon_fallback then
     return
   end
   for _, row in ipairs(aio.probe().engines) do
