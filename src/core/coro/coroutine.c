@@ -306,6 +306,12 @@ Coroutine *qemu_coroutine_self(void)
     return coroutine_thread()->current;
 }
 
+void *aio_co_self_opaque(CoroutineEntry *entry)
+{
+    const Coroutine *self = coroutine_thread()->current;
+    return self->entry == entry ? self->entry_arg : NULL;
+}
+
 bool qemu_in_coroutine(void)
 {
     CoroutineThread *thread = coroutine_thread();
