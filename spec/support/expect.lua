@@ -46,4 +46,14 @@ function expect.output(expected, actual)
   return false, ("expected:\n%s\ngot:\n%s"):format(expected, actual)
 end
 
+-- The text with each figure, and the unit of each time, replaced by #.
+local function without_figures(text)
+  return (text:gsub("%d[%d.,]*", "#"):gsub("# [num]?s%f[%W]", "# s"))
+end
+
+-- shape(expected, actual): the same, where only the figures may differ
+function expect.shape(expected, actual)
+  return expect.output(without_figures(expected), without_figures(actual))
+end
+
 return expect
