@@ -126,14 +126,30 @@ static void set_setup_error(int ret, Error **errp)
     }
 }
 
+/*
+ * One ring's memory is often mapped where another thread's just was.  The
+ * kernel orders the two, but TSan does not see it: liburing makes its system
+ * calls without libc.  So we say it: each unmapping releases, each mapping
+ * acquires.
+ */
+static unsigned unmapped; /* atomic */
+
 static int try_flags(struct io_uring *uring, unsigned flags)
 {
     struct io_uring_params params = {
         .flags = flags | IORING_SETUP_CLAMP | IORING_SETUP_CQSIZE,
         .cq_entries = RING_CQ_ENTRIES,
     };
+    int ret = io_uring_queue_init_params(RING_SQ_ENTRIES, uring, &params);
 
-    return io_uring_queue_init_params(RING_SQ_ENTRIES, uring, &params);
+    (void)qatomic_load_acquire(&unmapped);
+    return ret;
+}
+
+static void uring_exit(struct io_uring *uring)
+{
+    qatomic_inc(&unmapped);
+    io_uring_queue_exit(uring);
 }
 
 /* Older kernels say EINVAL to flags they do not know. */
@@ -157,7 +173,7 @@ static bool uring_init(struct io_uring *uring, Error **errp)
         return false;
     }
     if ((uring->features & FEATURES_NEEDED) != FEATURES_NEEDED) {
-        io_uring_queue_exit(uring);
+        uring_exit(uring);
         error_setg(errp, "io_uring: this kernel's is too old; Linux 5.11 or "
                          "later is needed");
         return false;
@@ -172,7 +188,7 @@ bool ring_probe(Error **errp)
     if (!uring_init(&uring, errp)) {
         return false;
     }
-    io_uring_queue_exit(&uring);
+    uring_exit(&uring);
     return true;
 }
 
@@ -198,7 +214,7 @@ static void ring_close(Ring *ring)
         ring->uring.enter_ring_fd = ring->uring.ring_fd;
         ring->uring.int_flags = 0;
     }
-    io_uring_queue_exit(&ring->uring);
+    uring_exit(&ring->uring);
 }
 
 void ring_reopen(Ring *ring)
