@@ -56,6 +56,12 @@ static inline CoroutineThread *coroutine_thread(void)
     return thread;
 }
 
+/* For messages. */
+static inline const char *coroutine_name(const Coroutine *co)
+{
+    return co->name ? co->name : "unnamed";
+}
+
 /* Finds the bounds of the calling thread's own stack. */
 void coroutine_measure_leader(Coroutine *leader);
 

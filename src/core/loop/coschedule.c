@@ -6,9 +6,6 @@
  * that the home thread turns round and appends; it does so before it appends
  * anything of its own, so that the order of causes is kept.
  *
- * A slice is run by the coroutines themselves: one that stops switches to the
- * next (coro/ready.h), and the last one back to coschedule_run().
- *
  * co->scheduled names who put the coroutine there; whoever sets it first wins,
  * the second aborts.  It is cleared before the coroutine is entered.
  *
@@ -18,8 +15,8 @@
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
-/* Those that do not need the context's lock. */
-const char ready_queue_name[] = "aio_co_ready";
+/* Compared by address: those that do not need the context's lock. */
+static const char ready_name[] = "aio_co_ready";
 
 /* ---- queueing ----------------------------------------------------------- */
 
@@ -86,7 +83,7 @@ void aio_co_ready(AioContext *ctx, Coroutine *co)
     if (unlikely(by)) {
         scheduled_twice(co, by);
     }
-    qatomic_set(&co->scheduled, ready_queue_name);
+    qatomic_set(&co->scheduled, ready_name);
     ready_push(ctx, co);
     notify_interrupted(ctx); /* a GSource that has been prepared */
 }
@@ -119,67 +116,43 @@ bool coschedule_pending(AioContext *ctx)
     return ctx->ready.head || qatomic_read(&ctx->co_remote);
 }
 
-bool ready_queue_next_slice(ReadyQueue *queue)
-{
-    AioContext *ctx = container_of(queue, AioContext, ready);
-
-    if (!queue->head || !tick_would_be_idle(ctx)) {
-        return false;
-    }
-    queue->slices_left--;
-    queue->slice_end = queue->pushed;
-    ctx->stats.iterations++;
-    return true;
-}
-
-/* @co and, when it stops, those that follow it. */
-static void resume(AioContext *ctx, Coroutine *self, Coroutine *co)
+static void resume(AioContext *ctx, Coroutine *co)
 {
     /* Acquire: pairs with the exchange of aio_co_schedule(). */
     const char *by = qatomic_load_acquire(&co->scheduled);
 
     qatomic_set(&co->scheduled, NULL);
-    if (by == ready_queue_name) {
-        self->slice = &ctx->ready;
+    ctx->stats.coroutines++;
+    if (by == ready_name) {
         qemu_aio_coroutine_enter(ctx, co);
     } else {
-        self->slice = NULL;
         aio_context_acquire(ctx);
         qemu_aio_coroutine_enter(ctx, co);
         aio_context_release(ctx);
     }
 }
 
-static void run_slice(AioContext *ctx, unsigned more)
+bool coschedule_run(AioContext *ctx)
 {
     ReadyQueue *queue = &ctx->ready;
-    Coroutine *self = qemu_coroutine_self();
-    ReadyQueue *outer_queue = self->slice;
-    uint64_t outer_end = queue->slice_end;
-    unsigned outer_left = queue->slices_left;
 
-    queue->slice_end = queue->pushed;
-    queue->slices_left = more;
-    /* Ends: the end moves slices_left times, popped always (also by nested
-     * calls). */
-    while (queue->popped < queue->slice_end) {
-        resume(ctx, self, ready_queue_pop(queue));
-    }
-    self->slice = outer_queue;
-    queue->slice_end = outer_end;
-    queue->slices_left = outer_left;
-}
-
-bool coschedule_run(AioContext *ctx, unsigned more)
-{
     if (unlikely(qatomic_read(&ctx->co_remote))) {
         absorb_remote(ctx);
     }
-    if (!ctx->ready.head) {
-        return false;
+
+    uint64_t slice_end = queue->pushed;
+    bool progress = false;
+
+    /* Ends: slice_end does not move, popped does (also by nested calls). */
+    while (queue->popped < slice_end) {
+        Coroutine *co = queue->head;
+
+        queue->head = co->ready_next.sqe_next;
+        queue->popped++;
+        resume(ctx, co);
+        progress = true;
     }
-    run_slice(ctx, more);
-    return true;
+    return progress;
 }
 
 void coschedule_destroy(AioContext *ctx)
@@ -194,31 +167,41 @@ void coschedule_destroy(AioContext *ctx)
 
 /* ---- entering ----------------------------------------------------------- */
 
-void aio_co_enter(AioContext *ctx, Coroutine *co)
+static void queue_or_enter(AioContext *ctx, Coroutine *co)
 {
-    if (!context_is_home(ctx)) {
-        aio_co_schedule(ctx, co);
-    } else if (qemu_in_coroutine()) {
+    if (qemu_in_coroutine()) {
         Coroutine *self = qemu_coroutine_self();
 
         CHECKF(self != co, "a coroutine enters itself");
         QSIMPLEQ_INSERT_TAIL(&self->co_queue_wakeup, co, co_queue_next);
-    } else {
+    } else if (ctx) {
         aio_context_acquire(ctx);
         qemu_aio_coroutine_enter(ctx, co);
         aio_context_release(ctx);
+    } else {
+        qemu_coroutine_enter(co);
+    }
+}
+
+void aio_co_enter(AioContext *ctx, Coroutine *co)
+{
+    if (unlikely(!ctx)) {
+        /* It last ran in a thread without a context: this one, then. */
+        CHECKF(!qemu_get_current_aio_context(),
+               "coroutine '%s' has not run in a context yet: enter it with "
+               "aio_co_enter()",
+               co->name ? co->name : "?");
+        queue_or_enter(NULL, co);
+    } else if (context_is_home(ctx)) {
+        queue_or_enter(ctx, co);
+    } else {
+        aio_co_schedule(ctx, co);
     }
 }
 
 void aio_co_wake(Coroutine *co)
 {
-    AioContext *ctx = qemu_coroutine_get_aio_context(co);
-
-    CHECKF(ctx,
-           "coroutine '%s' has not run in a context yet: enter it with "
-           "aio_co_enter()",
-           co->name ? co->name : "?");
-    aio_co_enter(ctx, co);
+    aio_co_enter(qemu_coroutine_get_aio_context(co), co);
 }
 
 typedef struct Move {
