@@ -23,7 +23,7 @@ struct QemuLockable {
 };
 
 AIOCTL_BEGIN_DECLS
-/* Defined with the coroutine locks. */
+/* Described in qemu/coroutine.h. */
 void coroutine_fn qemu_co_mutex_lock(CoMutex *mutex);
 void coroutine_fn qemu_co_mutex_unlock(CoMutex *mutex);
 AIOCTL_END_DECLS
@@ -36,18 +36,28 @@ AIOCTL_END_DECLS
         .unlock = (QemuLockUnlockFunc *)(void (*)(void))(unlock_fn), \
     }
 
-/* NULL stays NULL: guards of NULL do nothing. */
-#define QEMU_MAKE_LOCKABLE_NONNULL(x)                                          \
-    _Generic((x), QemuLockable *                                               \
-             : (x), QemuMutex *                                                \
-             : QLOCKABLE_PAIR_(x, qemu_mutex_lock, qemu_mutex_unlock),         \
-               QemuRecMutex *                                                  \
-             : QLOCKABLE_PAIR_(x, qemu_rec_mutex_lock, qemu_rec_mutex_unlock), \
-               CoMutex *                                                       \
-             : QLOCKABLE_PAIR_(x, qemu_co_mutex_lock, qemu_co_mutex_unlock))
+/* clang-format off */
+#define QLOCKABLE_OF_(x, ...)                                         \
+    _Generic((x),                                                     \
+        QemuLockable *: (x),                                          \
+        QemuMutex *:                                                  \
+            QLOCKABLE_PAIR_(x, qemu_mutex_lock, qemu_mutex_unlock),   \
+        QemuRecMutex *:                                               \
+            QLOCKABLE_PAIR_(x, qemu_rec_mutex_lock,                   \
+                            qemu_rec_mutex_unlock),                   \
+        QemuSpin *:                                                   \
+            QLOCKABLE_PAIR_(x, qemu_spin_lock, qemu_spin_unlock),     \
+        CoMutex *:                                                    \
+            QLOCKABLE_PAIR_(x, qemu_co_mutex_lock,                    \
+                            qemu_co_mutex_unlock)                     \
+        __VA_ARGS__)
+/* clang-format on */
 
+/* NULL, of any of the types or plain, stays NULL: guards of NULL do nothing.
+ * The other form does not compile for a plain NULL. */
 #define QEMU_MAKE_LOCKABLE(x) \
-    qemu_lockable_if((x), QEMU_MAKE_LOCKABLE_NONNULL(x))
+    qemu_lockable_if((x), QLOCKABLE_OF_(x, , void * : (QemuLockable *)NULL))
+#define QEMU_MAKE_LOCKABLE_NONNULL(x) QLOCKABLE_OF_(x)
 
 static inline QemuLockable *qemu_lockable_if(const void *x, QemuLockable *l)
 {

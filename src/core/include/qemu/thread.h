@@ -35,6 +35,11 @@ typedef struct QemuSemaphore {
     unsigned int count;
 } QemuSemaphore;
 
+/* For a few instructions at a time: waiters keep their processor. */
+typedef struct QemuSpin {
+    int value; /* 0: free */
+} QemuSpin;
+
 /* A flag that threads can wait for.  value: see base/event.c. */
 typedef struct QemuEvent {
     unsigned value;
@@ -61,6 +66,13 @@ void qemu_rec_mutex_destroy(QemuRecMutex *mutex);
 void qemu_rec_mutex_lock(QemuRecMutex *mutex);
 int qemu_rec_mutex_trylock(QemuRecMutex *mutex);
 void qemu_rec_mutex_unlock(QemuRecMutex *mutex);
+
+void qemu_spin_init(QemuSpin *spin);
+void qemu_spin_destroy(QemuSpin *spin); /* must be unlocked */
+void qemu_spin_lock(QemuSpin *spin);
+bool qemu_spin_trylock(QemuSpin *spin); /* true: somebody has it */
+bool qemu_spin_locked(QemuSpin *spin);
+void qemu_spin_unlock(QemuSpin *spin);
 
 /* Wake-ups may be spurious: test the condition in a loop. */
 void qemu_cond_init(QemuCond *cond);
