@@ -263,11 +263,12 @@ static void refuse_park(lua_State *L, LuaVM *vm)
 
 LuaTask *task_check_can_park(lua_State *L)
 {
-    LuaTask *t = task_on_this_stack();
+    LuaVM *vm = alua_vm(L);
+    LuaTask *t = vm->current;
 
-    if (unlikely(!t || L != t->vm->priv->inner || t->vm->callback ||
+    if (unlikely(!t || vm->callback || L != vm->priv->inner ||
                  lua_gc(L, LUA_GCCOUNT, 0) < 0)) {
-        refuse_park(L, alua_vm(L));
+        refuse_park(L, vm);
     }
     if (task_has_pending(t)) {
         task_throw_pending(L, t);

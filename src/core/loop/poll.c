@@ -107,7 +107,7 @@ static void wait_for_fds(AioContext *ctx, bool blocking)
 /* ---- the rest of the tick ----------------------------------------------- */
 
 /* ctx->walking is held; released between handlers and timers. */
-static bool run_phases(AioContext *ctx, unsigned more)
+static bool run_phases(AioContext *ctx)
 {
     bool progress = aio_bh_poll(ctx);
 
@@ -120,7 +120,7 @@ static bool run_phases(AioContext *ctx, unsigned more)
     uint64_t timers = timerlistgroup_run(&ctx->tlg);
     ctx->stats.timers += timers;
     progress |= timers > 0;
-    progress |= coschedule_run(ctx, more);
+    progress |= coschedule_run(ctx);
     return progress;
 }
 
@@ -132,17 +132,7 @@ static void tick_end(AioContext *ctx)
     }
 }
 
-bool tick_would_be_idle(AioContext *ctx)
-{
-    return ctx->depth == 1 && !qatomic_read(&ctx->notified) &&
-           !ctx->bh_queue.head && QTAILQ_EMPTY(&ctx->ready_list) &&
-           !ctx->hook_count && !ctx->fdmon_next && !ctx->poll_started &&
-           aio_external_disabled(ctx) == ctx->external_applied &&
-           !qatomic_read(&ctx->co_remote) && !fdmon_need_wait(ctx) &&
-           !timerlistgroup_expired(&ctx->tlg);
-}
-
-bool aio_poll_more(AioContext *ctx, bool blocking, unsigned more)
+bool aio_poll(AioContext *ctx, bool blocking)
 {
     context_adopt(ctx);
 
@@ -152,15 +142,10 @@ bool aio_poll_more(AioContext *ctx, bool blocking, unsigned more)
     ctx->walking++;
     ctx->stats.iterations++;
     wait_for_fds(ctx, blocking);
-    bool progress = run_phases(ctx, more);
+    bool progress = run_phases(ctx);
     tick_end(ctx);
     context_leave(ctx, previous);
     return progress;
-}
-
-bool aio_poll(AioContext *ctx, bool blocking)
-{
-    return aio_poll_more(ctx, blocking, 0);
 }
 
 bool aio_context_is_dispatching(AioContext *ctx)
@@ -200,7 +185,7 @@ void aio_dispatch(AioContext *ctx)
     ctx->depth++;
     ctx->walking++;
     ctx->stats.iterations++;
-    run_phases(ctx, 0);
+    run_phases(ctx);
     tick_end(ctx);
     context_leave(ctx, previous);
 }
