@@ -107,11 +107,12 @@ void *alua_new(lua_State *L, const AluaClass *cls, size_t size, int uservalues)
 
 void *alua_test(lua_State *L, int arg, const AluaClass *cls)
 {
-    if (lua_type(L, arg) != LUA_TUSERDATA ||
-        lua_rawlen(L, arg) < sizeof(AluaObject)) {
+    AluaObject *o = lua_touserdata(L, arg);
+
+    /* The length of light userdata is 0. */
+    if (!o || lua_rawlen(L, arg) < sizeof(AluaObject)) {
         return NULL;
     }
-    AluaObject *o = lua_touserdata(L, arg);
     return o->cls == cls ? o : NULL;
 }
 

@@ -88,7 +88,4 @@ void vm_interrupt(LuaVM *vm)
                     LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT,
                     1);
     }
-    if (vm->home) {
-        aio_notify(vm->home->ctx);
-    }
 }

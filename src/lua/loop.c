@@ -15,6 +15,7 @@
 #include "task_private.h"
 
 enum { EXIT_DEADLOCK = 3 };
+enum { MORE_SLICES = 127 }; /* of tasks, before the loop looks up */
 #define SHUTDOWN_NS (2 * 1000000000LL)
 #define REAP_PACE 20 /* collections take at most a twentieth of the time */
 
@@ -23,9 +24,13 @@ static bool nothing_can_happen(const LuaVM *vm)
     return vm->active == 0 && vm->ready == 0 && vm->io_in_flight == 0;
 }
 
+/* One iteration, or as many as consist of nothing but running tasks; not when
+ * somebody counts them. */
 static bool loop_turn(LuaVM *vm, bool blocking)
 {
-    bool progress = aio_poll(vm->home->ctx, blocking);
+    unsigned more = vm->pollers ? 0 : MORE_SLICES;
+    bool progress = aio_poll_more(vm->home->ctx, blocking, more);
+
     lcontext_polled(vm, progress);
     return progress;
 }

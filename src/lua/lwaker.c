@@ -193,7 +193,7 @@ LuaWaker *waker_check(lua_State *L, int arg)
 /* waker() */
 static int waker_call(lua_State *L)
 {
-    waker_fire(waker_check(L, 1));
+    fire_at_home(waker_check(L, 1)); /* where else would Lua be running */
     return 0;
 }
 
@@ -222,10 +222,13 @@ static const AluaClass waker_class = {
 /* aio.park([sec]) -> true, or the timeout triple */
 static int park(lua_State *L)
 {
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 1));
-    LuaTask *t = task_check_can_park(L);
+    int64_t deadline = -1;
     ParkResult why = PARK_WOKEN;
 
+    if (lua_gettop(L) > 0) {
+        deadline = task_deadline(alua_opt_timeout(L, 1));
+    }
+    LuaTask *t = task_check_can_park(L);
     if (!t->token) {
         t->in_park = true;
         why = task_park(t, PARK_ON_TASKS, deadline);

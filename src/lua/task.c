@@ -263,12 +263,11 @@ static void refuse_park(lua_State *L, LuaVM *vm)
 
 LuaTask *task_check_can_park(lua_State *L)
 {
-    LuaVM *vm = alua_vm(L);
-    LuaTask *t = vm->current;
+    LuaTask *t = task_on_this_stack();
 
-    if (unlikely(!t || vm->callback || L != vm->priv->inner ||
+    if (unlikely(!t || L != t->vm->priv->inner || t->vm->callback ||
                  lua_gc(L, LUA_GCCOUNT, 0) < 0)) {
-        refuse_park(L, vm);
+        refuse_park(L, alua_vm(L));
     }
     if (task_has_pending(t)) {
         task_throw_pending(L, t);

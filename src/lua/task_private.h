@@ -68,6 +68,7 @@ struct LuaTask {
     LuaVM *vm;
     lua_State *L;
     Coroutine *co;
+    void (*run)(LuaTask *t);
     TaskHandle *handle;
 
     /* The flow that runs when this one leaves; and ours while parked. */
@@ -114,6 +115,14 @@ extern const AluaClass task_class, scope_class;
 void task_open_class(lua_State *L);
 /* Pushes the waker of a task, live or ended. */
 int waker_push(lua_State *L, TaskHandle *h);
+
+/* What each task's coroutine runs. */
+void coroutine_fn task_entry(void *opaque);
+/* The task whose C stack this is, or NULL. */
+static inline LuaTask *task_on_this_stack(void)
+{
+    return aio_co_self_opaque(task_entry);
+}
 
 /* A task around a lua_State that exists already: the main chunk's. */
 LuaTask *task_new_main(lua_State *L, LuaVM *vm, lua_State *on,

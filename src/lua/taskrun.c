@@ -177,13 +177,19 @@ static void task_ended(LuaTask *t)
     task_flow_leave(t);
 }
 
-static void coroutine_fn task_entry(void *opaque)
+void coroutine_fn task_entry(void *opaque)
 {
     LuaTask *t = opaque;
-    lua_State *L = t->L;
 
     task_flow_enter(t);
     t->started = true;
+    t->run(t);
+}
+
+static void coroutine_fn run_spawned(LuaTask *t)
+{
+    lua_State *L = t->L;
+
     if (unlikely(t->root.fired)) { /* cancelled before it began */
         t->handle->state = TASK_CANCELLED;
         t->handle->received = true;
@@ -278,6 +284,7 @@ LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs)
     vm->priv->pool_count--;
     task_reset(t, h);
     t->co = co;
+    t->run = run_spawned;
     t->nargs = nargs;
     t->line = alua_caller(L, 1);
     lua_setiuservalue(L, -2, UV_SPAWNER);
@@ -293,13 +300,10 @@ LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs)
 
 /* ---- the main task ------------------------------------------------------ */
 
-static void coroutine_fn main_entry(void *opaque)
+static void coroutine_fn run_main(LuaTask *t)
 {
-    LuaTask *t = opaque;
     lua_State *L = t->L;
 
-    task_flow_enter(t);
-    t->started = true;
     t->status = lua_pcall(L, t->nargs, LUA_MULTRET, t->base);
     t->vm->priv->inner = L;
     t->handle->state = t->status == LUA_OK ? TASK_DONE : TASK_FAILED;
@@ -319,8 +323,9 @@ LuaTask *task_new_main(lua_State *L, LuaVM *vm, lua_State *on,
     LuaTask *t = task_alloc(L, vm);
     t->L = on;
     task_reset(t, h);
+    t->run = run_main;
     t->is_main = true;
-    t->co = aio_co_new(main_entry, t, stack_size, &err);
+    t->co = aio_co_new(task_entry, t, stack_size, &err);
     if (!t->co) {
         free(t);
         lua_pushstring(L, error_get_pretty(err));
@@ -343,11 +348,8 @@ _Noreturn void task_abandon(LuaTask *t)
     abort(); /* an abandoned stack was entered */
 }
 
-static void coroutine_fn unwind_entry(void *opaque)
+static void coroutine_fn run_unwinding(LuaTask *t)
 {
-    LuaTask *t = opaque;
-
-    task_flow_enter(t);
     lua_resetthread(t->L); /* runs what __close is pending; parking is fine */
     t->handle->state = TASK_CANCELLED;
     t->handle->received = true;
@@ -356,7 +358,8 @@ static void coroutine_fn unwind_entry(void *opaque)
 
 bool task_unwind_abandoned(LuaTask *t)
 {
-    t->co = aio_co_new(unwind_entry, t, 0, NULL);
+    t->run = run_unwinding;
+    t->co = aio_co_new(task_entry, t, 0, NULL);
     if (!t->co) {
         return false;
     }

@@ -92,9 +92,13 @@ void vm_report_uncaught(LuaVM *vm);
 void vm_report_failed(LuaVM *vm); /* at the end: all that is left */
 void vm_interrupt_deliver(LuaVM *vm);
 
+/* Async-signal-safe. */
 static inline void vm_attend(LuaVM *vm, int flag)
 {
     __atomic_fetch_or(&vm->priv->attention, flag, __ATOMIC_RELAXED);
+    if (vm->home) {
+        aio_notify(vm->home->ctx); /* ends aio_poll_more() */
+    }
 }
 
 /* Raises unless the caller is in the VM's own thread. */

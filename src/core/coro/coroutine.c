@@ -16,6 +16,10 @@
  * (The coroutine's own memory is not looked at any more: having yielded, it may
  * be running elsewhere.)
  *
+ * A coroutine that stops while its caller runs a slice of ready ones goes on
+ * with the next of these in place of the caller (next_of_slice();
+ * coro/ready.h).
+ *
  * Both switches of the usual round, enter and yield, are the last thing their
  * functions do: so they compile to jumps, and what remains to be done after a
  * stack was left (freeing it, entering woken ones) is given to
@@ -24,6 +28,7 @@
 #include "base/check.h"
 #include "coro/checkers.h"
 #include "coro/pool.h"
+#include "coro/ready.h"
 #include "coro/stack.h"
 #include "coro/switch.h"
 #include "coro/thread.h"
@@ -49,13 +54,18 @@ static inline void depart(CoroutineThread *thread, Coroutine *from,
 
 /* ---- enter -------------------------------------------------------------- */
 
-static void check_enterable(const Coroutine *co)
+static inline void check_not_active(const Coroutine *co)
+{
+    CHECKF(!co->caller, "coroutine '%s' re-entered recursively",
+           coroutine_name(co));
+}
+
+static inline void check_enterable(const Coroutine *co)
 {
     const char *scheduled = qatomic_read(&co->scheduled);
     CHECKF(!scheduled, "coroutine '%s' was already scheduled in '%s'",
            coroutine_name(co), scheduled);
-    CHECKF(!co->caller, "coroutine '%s' re-entered recursively",
-           coroutine_name(co));
+    check_not_active(co);
 }
 
 /* Runs @co until it stops.  What it woke was entered, too, unless @self is
@@ -79,6 +89,8 @@ static void enter_woken(CoroutineThread *thread, Coroutine *self,
                         AioContext *ctx)
 {
     CoroutineQueue pending = QSIMPLEQ_HEAD_INITIALIZER(pending);
+    struct ReadyQueue *slice = self->slice;
+    self->slice = NULL; /* those woken come back here */
     self->entering_woken = true;
     QSIMPLEQ_CONCAT(&pending, &thread->woken);
     while (!QSIMPLEQ_EMPTY(&pending)) {
@@ -88,6 +100,7 @@ static void enter_woken(CoroutineThread *thread, Coroutine *self,
         QSIMPLEQ_PREPEND(&pending, &thread->woken);
     }
     self->entering_woken = false;
+    self->slice = slice;
 }
 
 /* ---- stop --------------------------------------------------------------- */
@@ -103,7 +116,8 @@ static void after_yield(void *opaque)
     checker_arrived(self);
 }
 
-/* On the caller's stack, after @opaque ended. */
+/* On the caller's stack, or that of the next of the slice, after @opaque ended.
+ */
 static void after_end(void *opaque)
 {
     CoroutineThread *thread = coroutine_thread();
@@ -119,14 +133,34 @@ static void after_end(void *opaque)
     checker_arrived(self);
 }
 
+static inline Coroutine *caller_of(const Coroutine *self)
+{
+    CHECKF(self->caller, "coroutine '%s' yields to nobody: it was not entered",
+           coroutine_name(self));
+    return self->caller;
+}
+
+/* The one to switch to instead of @caller, as if that had entered it; else
+ * @caller. */
+static inline Coroutine *next_of_slice(Coroutine *self, Coroutine *caller)
+{
+    Coroutine *next = caller->slice ? ready_queue_take(caller->slice) : NULL;
+    if (!next || next == self) {
+        return next ? next : caller;
+    }
+    check_not_active(next);
+    next->caller = caller;
+    next->started = true;
+    qatomic_set(&next->ctx, self->ctx);
+    return next;
+}
+
 /* The running coroutine is about to go back to its caller, which is returned.
  */
 static inline Coroutine *prepare_to_leave(CoroutineThread *thread,
                                           Coroutine *self)
 {
-    Coroutine *to = self->caller;
-    CHECKF(to, "coroutine '%s' yields to nobody: it was not entered",
-           coroutine_name(self));
+    Coroutine *to = caller_of(self);
     self->caller = NULL;
     depart(thread, self, to);
     return to;
@@ -154,8 +188,31 @@ void coroutine_fn qemu_coroutine_yield(void)
         yield_and_wake(thread, self);
         return;
     }
-    Coroutine *to = prepare_to_leave(thread, self);
+    Coroutine *to = next_of_slice(self, caller_of(self));
+    if (to == self) {
+        return; /* nobody else was ready */
+    }
+    self->caller = NULL;
+    depart(thread, self, to);
     coro_switch(&self->sp, to->sp);
+    checker_arrive(self);
+}
+
+static inline void end(Coroutine *self)
+{
+    CoroutineThread *thread = coroutine_thread();
+    Coroutine *to = caller_of(self);
+    const char *scheduled = qatomic_read(&self->scheduled);
+    CHECKF(!scheduled, "coroutine '%s' ended while scheduled in '%s'",
+           coroutine_name(self), scheduled);
+    if (likely(QSIMPLEQ_EMPTY(&self->co_queue_wakeup))) {
+        to = next_of_slice(self, to);
+    } else {
+        QSIMPLEQ_CONCAT(&thread->woken, &self->co_queue_wakeup);
+    }
+    self->caller = NULL;
+    depart(thread, self, to);
+    coro_switch_call(&self->sp, to->sp, after_end, self);
     checker_arrive(self);
 }
 
@@ -165,11 +222,7 @@ static void coroutine_main(void *opaque)
     checker_arrive(self);
     for (;;) {
         self->entry(self->entry_arg);
-        CoroutineThread *thread = coroutine_thread();
-        Coroutine *to = prepare_to_leave(thread, self);
-        QSIMPLEQ_CONCAT(&thread->woken, &self->co_queue_wakeup);
-        coro_switch_call(&self->sp, to->sp, after_end, self);
-        checker_arrive(self);
+        end(self);
     }
 }
 
@@ -248,6 +301,12 @@ void aio_co_discard(Coroutine *co)
 Coroutine *qemu_coroutine_self(void)
 {
     return coroutine_thread()->current;
+}
+
+void *aio_co_self_opaque(CoroutineEntry *entry)
+{
+    const Coroutine *self = coroutine_thread()->current;
+    return self->entry == entry ? self->entry_arg : NULL;
 }
 
 bool qemu_in_coroutine(void)

@@ -242,6 +242,16 @@ uint64_t timerlistgroup_run(QEMUTimerListGroup *tlg)
     return count;
 }
 
+bool timerlistgroup_expired(QEMUTimerListGroup *tlg)
+{
+    bool expired = false;
+
+    for (int type = 0; type < QEMU_CLOCK_MAX && !expired; type++) {
+        expired = timerlist_expired(tlg->tl[type]);
+    }
+    return expired;
+}
+
 bool timerlistgroup_run_timers(QEMUTimerListGroup *tlg)
 {
     return timerlistgroup_run(tlg) > 0;

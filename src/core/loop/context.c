@@ -222,5 +222,6 @@ void aio_context_get_stats(AioContext *ctx, AioContextStats *stats)
 {
     *stats = ctx->stats;
     stats->notifies = qatomic_read(&ctx->notify_count);
+    stats->coroutines = ctx->ready.popped;
     stats->poll_ns = ctx->poll_ns;
 }

@@ -18,8 +18,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "block/aio.h"
+#include "coro/ready.h"
 #include "loop/fdmon.h"
-#include "qemu/coroutine_int.h"
 
 /* ---- handlers ----------------------------------------------------------- */
 
@@ -97,14 +97,6 @@ typedef struct BHQueue {
     uint64_t popped;
     volatile sig_atomic_t busy; /* being changed: a signal handler keeps off */
 } BHQueue;
-
-/* The same of coroutines, linked by co_scheduled_next. */
-typedef struct ReadyQueue {
-    Coroutine *head;
-    Coroutine *tail;
-    uint64_t pushed;
-    uint64_t popped;
-} ReadyQueue;
 
 struct EngineState;
 struct Ring;
@@ -265,11 +257,18 @@ void notify_end_tick(AioContext *ctx);
  * handler that interrupted the wait is calling. */
 void notify_interrupted(AioContext *ctx);
 
+/* ---- poll.c ------------------------------------------------------------- */
+
+/* Between two slices of ready coroutines: would a tick find nothing else to
+ * do?  No system call, a clock read only when a timer is armed. */
+bool tick_would_be_idle(AioContext *ctx);
+
 /* ---- coschedule.c ------------------------------------------------------- */
 
 bool coschedule_pending(AioContext *ctx);
-/* Resumes what was ready when called.  True: progress. */
-bool coschedule_run(AioContext *ctx);
+/* Resumes what was ready when called, and then up to @more slices for which
+ * the loop would have nothing to do between.  True: progress. */
+bool coschedule_run(AioContext *ctx, unsigned more);
 void coschedule_destroy(AioContext *ctx);
 
 /* ---- busypoll.c --------------------------------------------------------- */

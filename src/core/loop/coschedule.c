@@ -6,6 +6,9 @@
  * that the home thread turns round and appends; it does so before it appends
  * anything of its own, so that the order of causes is kept.
  *
+ * A slice is run by the coroutines themselves: one that stops switches to the
+ * next (coro/ready.h), and the last one back to coschedule_run().
+ *
  * co->scheduled names who put the coroutine there; whoever sets it first wins,
  * the second aborts.  It is cleared before the coroutine is entered.
  *
@@ -15,8 +18,8 @@
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
-/* Compared by address: those that do not need the context's lock. */
-static const char ready_name[] = "aio_co_ready";
+/* Those that do not need the context's lock. */
+const char ready_queue_name[] = "aio_co_ready";
 
 /* ---- queueing ----------------------------------------------------------- */
 
@@ -83,7 +86,7 @@ void aio_co_ready(AioContext *ctx, Coroutine *co)
     if (unlikely(by)) {
         scheduled_twice(co, by);
     }
-    qatomic_set(&co->scheduled, ready_name);
+    qatomic_set(&co->scheduled, ready_queue_name);
     ready_push(ctx, co);
     notify_interrupted(ctx); /* a GSource that has been prepared */
 }
@@ -116,43 +119,67 @@ bool coschedule_pending(AioContext *ctx)
     return ctx->ready.head || qatomic_read(&ctx->co_remote);
 }
 
-static void resume(AioContext *ctx, Coroutine *co)
+bool ready_queue_next_slice(ReadyQueue *queue)
+{
+    AioContext *ctx = container_of(queue, AioContext, ready);
+
+    if (!queue->head || !tick_would_be_idle(ctx)) {
+        return false;
+    }
+    queue->slices_left--;
+    queue->slice_end = queue->pushed;
+    ctx->stats.iterations++;
+    return true;
+}
+
+/* @co and, when it stops, those that follow it. */
+static void resume(AioContext *ctx, Coroutine *self, Coroutine *co)
 {
     /* Acquire: pairs with the exchange of aio_co_schedule(). */
     const char *by = qatomic_load_acquire(&co->scheduled);
 
     qatomic_set(&co->scheduled, NULL);
-    ctx->stats.coroutines++;
-    if (by == ready_name) {
+    if (by == ready_queue_name) {
+        self->slice = &ctx->ready;
         qemu_aio_coroutine_enter(ctx, co);
     } else {
+        self->slice = NULL;
         aio_context_acquire(ctx);
         qemu_aio_coroutine_enter(ctx, co);
         aio_context_release(ctx);
     }
 }
 
-bool coschedule_run(AioContext *ctx)
+static void run_slice(AioContext *ctx, unsigned more)
 {
     ReadyQueue *queue = &ctx->ready;
+    Coroutine *self = qemu_coroutine_self();
+    ReadyQueue *outer_queue = self->slice;
+    uint64_t outer_end = queue->slice_end;
+    unsigned outer_left = queue->slices_left;
 
+    queue->slice_end = queue->pushed;
+    queue->slices_left = more;
+    /* Ends: the end moves slices_left times, popped always (also by nested
+     * calls). */
+    while (queue->popped < queue->slice_end) {
+        resume(ctx, self, ready_queue_pop(queue));
+    }
+    self->slice = outer_queue;
+    queue->slice_end = outer_end;
+    queue->slices_left = outer_left;
+}
+
+bool coschedule_run(AioContext *ctx, unsigned more)
+{
     if (unlikely(qatomic_read(&ctx->co_remote))) {
         absorb_remote(ctx);
     }
-
-    uint64_t slice_end = queue->pushed;
-    bool progress = false;
-
-    /* Ends: slice_end does not move, popped does (also by nested calls). */
-    while (queue->popped < slice_end) {
-        Coroutine *co = queue->head;
-
-        queue->head = co->ready_next.sqe_next;
-        queue->popped++;
-        resume(ctx, co);
-        progress = true;
+    if (!ctx->ready.head) {
+        return false;
     }
-    return progress;
+    run_slice(ctx, more);
+    return true;
 }
 
 void coschedule_destroy(AioContext *ctx)

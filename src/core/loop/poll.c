@@ -107,7 +107,7 @@ static void wait_for_fds(AioContext *ctx, bool blocking)
 /* ---- the rest of the tick ----------------------------------------------- */
 
 /* ctx->walking is held; released between handlers and timers. */
-static bool run_phases(AioContext *ctx)
+static bool run_phases(AioContext *ctx, unsigned more)
 {
     bool progress = aio_bh_poll(ctx);
 
@@ -120,7 +120,7 @@ static bool run_phases(AioContext *ctx)
     uint64_t timers = timerlistgroup_run(&ctx->tlg);
     ctx->stats.timers += timers;
     progress |= timers > 0;
-    progress |= coschedule_run(ctx);
+    progress |= coschedule_run(ctx, more);
     return progress;
 }
 
@@ -132,7 +132,17 @@ static void tick_end(AioContext *ctx)
     }
 }
 
-bool aio_poll(AioContext *ctx, bool blocking)
+bool tick_would_be_idle(AioContext *ctx)
+{
+    return ctx->depth == 1 && !qatomic_read(&ctx->notified) &&
+           !ctx->bh_queue.head && QTAILQ_EMPTY(&ctx->ready_list) &&
+           !ctx->hook_count && !ctx->fdmon_next && !ctx->poll_started &&
+           aio_external_disabled(ctx) == ctx->external_applied &&
+           !qatomic_read(&ctx->co_remote) && !fdmon_need_wait(ctx) &&
+           !timerlistgroup_expired(&ctx->tlg);
+}
+
+bool aio_poll_more(AioContext *ctx, bool blocking, unsigned more)
 {
     context_adopt(ctx);
 
@@ -142,10 +152,15 @@ bool aio_poll(AioContext *ctx, bool blocking)
     ctx->walking++;
     ctx->stats.iterations++;
     wait_for_fds(ctx, blocking);
-    bool progress = run_phases(ctx);
+    bool progress = run_phases(ctx, more);
     tick_end(ctx);
     context_leave(ctx, previous);
     return progress;
+}
+
+bool aio_poll(AioContext *ctx, bool blocking)
+{
+    return aio_poll_more(ctx, blocking, 0);
 }
 
 bool aio_context_is_dispatching(AioContext *ctx)
@@ -185,7 +200,7 @@ void aio_dispatch(AioContext *ctx)
     ctx->depth++;
     ctx->walking++;
     ctx->stats.iterations++;
-    run_phases(ctx);
+    run_phases(ctx, 0);
     tick_end(ctx);
     context_leave(ctx, previous);
 }

@@ -40,6 +40,8 @@ struct QEMUTimerList {
 /* How many callbacks ran. */
 uint64_t timerlist_run(QEMUTimerList *list);
 uint64_t timerlistgroup_run(QEMUTimerListGroup *tlg);
+/* Is one due?  Reads no clock that has no timers. */
+bool timerlistgroup_expired(QEMUTimerListGroup *tlg);
 void timerlist_unref(QEMUTimerList *list);
 bool timerlist_is_running_elsewhere(QEMUTimerList *list);
 /* First deadline of a timer with all attributes in @mask, or INT64_MAX. */

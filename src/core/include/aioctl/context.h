@@ -50,6 +50,17 @@ const char *const *aio_fdmon_names(void);
  */
 void aio_co_ready(AioContext *ctx, Coroutine *co);
 
+/*
+ * aio_poll_more: aio_poll(), and up to @more iterations after it
+ *
+ * These follow only while there is nothing else to do in them than to run
+ * coroutines that aio_co_ready() queued: whatever comes up meanwhile, be it an
+ * fd, a timer, a bottom half, or aio_notify(), ends the call.  For the outermost
+ * loop of a thread, which gains by not going through all phases between two
+ * slices of coroutines that wake each other.  Home thread.
+ */
+bool aio_poll_more(AioContext *ctx, bool blocking, unsigned more);
+
 /* True when the calling thread may poll @ctx. */
 bool aio_context_in_home_thread(AioContext *ctx);
 

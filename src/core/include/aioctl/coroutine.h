@@ -17,6 +17,10 @@ AIOCTL_BEGIN_DECLS
 Coroutine *aio_co_new(CoroutineEntry *entry, void *opaque, size_t stack_size,
                       Error **errp);
 
+/* aio_co_self_opaque: what the running coroutine was created with, provided
+ * that @entry is its function; else NULL. */
+void *aio_co_self_opaque(CoroutineEntry *entry);
+
 /* aio_co_discard: free a coroutine that was created but never entered. */
 void aio_co_discard(Coroutine *co);
 

@@ -11,12 +11,15 @@
 #include "qemu/coroutine.h"
 #include "qemu/queue.h"
 
+struct ReadyQueue;
+
 struct Coroutine {
     /* Touched by every switch. */
     void *sp;              /* of the parked stack */
     Coroutine *caller;     /* who entered it, NULL when not active */
     AioContext *ctx;       /* atomic: where it was entered last */
     const char *scheduled; /* atomic: who scheduled it, NULL when not */
+    struct ReadyQueue *slice; /* whose coroutine it has entered, or NULL */
 
     CoroutineEntry *entry;
     void *entry_arg;
