@@ -272,12 +272,19 @@ static void on_signal(int sig)
     qemu_bh_schedule(signal_bh);
 }
 
+typedef struct SignalSender {
+    pthread_t target;
+    bool stop; /* atomic */
+} SignalSender;
+
+/* Signals that come before the last one was handled count as one with it: so
+ * many as it takes. */
 static void *signal_sender(void *opaque)
 {
-    pthread_t target = *(pthread_t *)opaque;
+    SignalSender *sender = opaque;
 
-    for (int i = 0; i < 300; i++) {
-        pthread_kill(target, SIGUSR1);
+    while (!qatomic_read(&sender->stop)) {
+        pthread_kill(sender->target, SIGUSR1);
         usleep(100);
     }
     return NULL;
@@ -297,13 +304,14 @@ TEST(bh_may_be_scheduled_by_a_signal_handler_of_the_home_thread)
     AioContext *ctx = aio_context_new(NULL);
     Log log = {.ctx = ctx};
     struct sigaction action = {.sa_handler = on_signal};
-    pthread_t self = pthread_self(), sender;
+    SignalSender sender = {.target = pthread_self()};
+    pthread_t thread;
 
     signal_bh = aio_bh_new(ctx, count, &log.runs);
     log.bh = aio_bh_new(ctx, keep_busy, &log);
     aio_poll(ctx, false);
     sigaction(SIGUSR1, &action, NULL);
-    pthread_create(&sender, NULL, signal_sender, &self);
+    pthread_create(&thread, NULL, signal_sender, &sender);
     qemu_bh_schedule(log.bh);
     while (log.runs < 100) {
         aio_poll(ctx, false); /* changes its queue all the time */
@@ -312,7 +320,8 @@ TEST(bh_may_be_scheduled_by_a_signal_handler_of_the_home_thread)
     while (log.runs < 150) {
         aio_poll(ctx, true); /* now the handler has to wake it */
     }
-    pthread_join(sender, NULL);
+    qatomic_set(&sender.stop, true);
+    pthread_join(thread, NULL);
     signal(SIGUSR1, SIG_IGN);
     qemu_bh_delete(signal_bh);
     qemu_bh_delete(log.bh);
