@@ -33,6 +33,13 @@ typedef struct Counter {
     bool drain;
 } Counter;
 
+typedef struct Toggle {
+    AioContext *ctx;
+    Counter c;
+    int rounds;
+    bool done;
+} Toggle;
+
 static void count_read(void *opaque)
 {
     Counter *c = opaque;
@@ -226,21 +233,34 @@ TEST(the_same_number_for_another_file_is_watched_anew)
     aio_context_unref(ctx);
 }
 
+static void *unwatch_main(void *opaque)
+{
+    Toggle *t = opaque;
+
+    unwatch(t->ctx, &t->c);
+    return NULL;
+}
+
 TEST(a_removed_handler_is_freed_when_the_kernel_has_let_go)
 {
-    AioContext *ctx = ring_context();
-    Counter c = {.fd = eventfd(0, 0)};
+    Toggle t = {.ctx = ring_context(), .c.fd = eventfd(0, 0)};
+    pthread_t thread;
 
-    watch(ctx, &c, false);
-    poll_times(ctx, 2);
-    unwatch(ctx, &c);
-    ASSERT_EQ(ctx->deleted_count, 1);
-    eventfd_write(c.fd, 1);
-    poll_times(ctx, 4);
-    ASSERT_EQ(ctx->deleted_count, 0);
-    ASSERT_EQ(c.calls, 0);
-    close(c.fd);
-    aio_context_unref(ctx);
+    watch(t.ctx, &t.c, false);
+    poll_times(t.ctx, 2);
+    unwatch(t.ctx, &t.c);
+    ASSERT_EQ(t.ctx->deleted_count, 0);
+    watch(t.ctx, &t.c, false);
+    poll_times(t.ctx, 2);
+    pthread_create(&thread, NULL, unwatch_main, &t);
+    pthread_join(thread, NULL);
+    ASSERT_EQ(t.ctx->deleted_count, 1); /* only we may talk to the ring */
+    eventfd_write(t.c.fd, 1);
+    poll_times(t.ctx, 4);
+    ASSERT_EQ(t.ctx->deleted_count, 0);
+    ASSERT_EQ(t.c.calls, 0);
+    close(t.c.fd);
+    aio_context_unref(t.ctx);
 }
 
 TEST(external_handlers_sleep_while_disabled_and_the_rest_works)
@@ -268,13 +288,6 @@ TEST(external_handlers_sleep_while_disabled_and_the_rest_works)
     close(inner.fd);
     aio_context_unref(ctx);
 }
-
-typedef struct Toggle {
-    AioContext *ctx;
-    Counter c;
-    int rounds;
-    bool done;
-} Toggle;
 
 static void *toggle_main(void *opaque)
 {

@@ -65,6 +65,13 @@ bool fdmon_need_wait(AioContext *ctx)
     return ctx->fdmon->ops.need_wait(ctx);
 }
 
+void fdmon_let_go(AioContext *ctx)
+{
+    if (ctx->fdmon && ctx->fdmon->let_go) {
+        ctx->fdmon->let_go(ctx);
+    }
+}
+
 /* ---- the switch --------------------------------------------------------- */
 
 static void remove_all(AioContext *ctx, const FDMonBackend *backend)

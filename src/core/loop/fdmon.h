@@ -60,6 +60,13 @@ typedef struct FDMonBackend {
      */
     int (*poll_fd)(AioContext *ctx);
     bool poll_fd_covers_handlers;
+
+    /*
+     * Let go of fds whose handlers the home thread has just removed: it may
+     * close them, and the peer shall notice.  NULL: update() does.  Home
+     * thread, not within wait().
+     */
+    void (*let_go)(AioContext *ctx);
 } FDMonBackend;
 
 extern const FDMonBackend fdmon_poll;
@@ -74,6 +81,7 @@ extern const FDMonBackend fdmon_io_uring;
 void fdmon_update(AioContext *ctx, AioHandler *old_node, AioHandler *new_node);
 /* Home thread. */
 int fdmon_wait(AioContext *ctx, int64_t timeout);
+void fdmon_let_go(AioContext *ctx);
 bool fdmon_need_wait(AioContext *ctx);
 
 /* Sets the monitor up if that was not needed so far.  Never fails: poll is

@@ -1,21 +1,14 @@
 /*
- * fdmon_io_uring.c - waiting for fds with one-shot polls in the context's ring
+ * fdmon_io_uring.c - the monitor on the context's ring: one system call hands
+ * over what has changed, submits file I/O, and waits
  *
- * A watched node has a POLL_ADD in the kernel ("armed").  Its completion makes
- * the node ready and puts it on the todo list; the next wait arms it again with
- * the same system call that waits.  A poll of an fd that is still ready
- * completes at once, which makes handlers level-triggered.  Only the context's
- * own notifier is polled multishot (that is edge-triggered): its handler is
- * ours and drains it.
+ * How handlers become polls is in uring_polls.c.  For another loop that waits
+ * on our behalf (GLib) the ring signals an eventfd.
  *
- * update() may run in any thread, so it only notes the node down; the home
- * thread takes over what it means (take_changes()) and talks to the ring.
- *
- * The rule that keeps it right: the kernel names nodes by address.  A node has
- * mon_refs from its first update() until it is both removed and not armed, and
- * only the home thread ends that.
+ * Rule: the ring may have been rebuilt, by another thread or after a fork,
+ * since we last looked: usable_ring() comes first.
  */
-#include "loop/ring.h"
+#include "loop/fdmon_io_uring.h"
 
 #ifdef CONFIG_LINUX_IO_URING
 
@@ -24,287 +17,13 @@
 
 #include "qapi/error.h"
 
-/* node->mon_id, with the list lock held: what update() has noted down. */
-enum {
-    NOTED_CHANGED = 1, /* in state->changed */
-    NOTED_REMOVED = 2,
-};
-
-/* node->mon_flags, home thread only. */
-enum {
-    POLL_ARMED = 1,
-    POLL_LISTED = 2,  /* in the todo list, linked by mon_next */
-    POLL_ENDING = 4,  /* armed, and its cancellation is under way */
-    POLL_RESTART = 8, /* armed for other events, or another file, than wanted */
-    POLL_GONE = 16,   /* removed; in the dying list while armed, if not todo */
-};
-
-typedef struct FDMonUringState {
-    AioHandlerList *ready_list; /* of the wait() in progress */
-    int ready_count;
-    AioHandler *todo, **todo_tail;
-    AioHandler *dying; /* doubly linked */
-    unsigned generation;
-
-    EventNotifier signal;       /* see poll_fd */
-    unsigned signal_generation; /* of the ring that signals it, + 1 */
-
-    /* List lock; the count is also read without it. */
-    AioHandler **changed;
-    unsigned changed_count, changed_size;
-} FDMonUringState;
-
-/* ---- lists; home thread ------------------------------------------------- */
-
-static void todo_add(FDMonUringState *state, AioHandler *node)
-{
-    if (!(node->mon_flags & POLL_LISTED)) {
-        node->mon_flags |= POLL_LISTED;
-        node->mon_next = NULL;
-        *state->todo_tail = node;
-        state->todo_tail = &node->mon_next;
-    }
-}
-
-static AioHandler *todo_pop(FDMonUringState *state)
-{
-    AioHandler *node = state->todo;
-
-    state->todo = node->mon_next;
-    if (!state->todo) {
-        state->todo_tail = &state->todo;
-    }
-    node->mon_next = NULL;
-    node->mon_flags &= ~POLL_LISTED;
-    return node;
-}
-
-static void dying_add(FDMonUringState *state, AioHandler *node)
-{
-    node->mon_next = state->dying;
-    node->mon_prev = &state->dying;
-    if (state->dying) {
-        state->dying->mon_prev = &node->mon_next;
-    }
-    state->dying = node;
-}
-
-static void dying_remove(AioHandler *node)
-{
-    *node->mon_prev = node->mon_next;
-    if (node->mon_next) {
-        node->mon_next->mon_prev = node->mon_prev;
-    }
-    node->mon_next = NULL;
-    node->mon_prev = NULL;
-}
-
-/* From here on the loop may free the node. */
-static void node_release(AioHandler *node)
-{
-    DCHECK(!(node->mon_flags & (POLL_ARMED | POLL_LISTED)));
-    node->mon_flags = 0;
-    node->mon_id = 0;
-    __atomic_store_n(&node->mon_refs, 0, __ATOMIC_RELEASE);
-}
-
-/* ---- update(): any thread, list lock held ------------------------------- */
-
-static void note(FDMonUringState *state, AioHandler *node, unsigned flags)
-{
-    node->mon_id |= flags;
-    if (node->mon_id & NOTED_CHANGED) {
-        return;
-    }
-    node->mon_id |= NOTED_CHANGED;
-    if (state->changed_count == state->changed_size) {
-        state->changed_size = MAX(64u, state->changed_size * 2);
-        state->changed = check_realloc(
-            state->changed, state->changed_size * sizeof(AioHandler *));
-    }
-    state->changed[state->changed_count] = node;
-    /* Pairs with the load in take_changes(). */
-    __atomic_store_n(&state->changed_count, state->changed_count + 1,
-                     __ATOMIC_RELEASE);
-}
-
-static void fdmon_io_uring_update(AioContext *ctx, AioHandler *old_node,
-                                  AioHandler *new_node)
-{
-    FDMonUringState *state = ctx->fdmon_io_uring;
-
-    if (old_node && old_node != new_node) {
-        note(state, old_node, NOTED_REMOVED);
-    }
-    if (new_node) {
-        __atomic_store_n(&new_node->mon_refs, 1, __ATOMIC_RELEASE);
-        note(state, new_node, 0);
-    }
-}
-
-/* ---- from notes to submissions; home thread ----------------------------- */
-
-static void take_change(FDMonUringState *state, AioHandler *node)
-{
-    uint32_t watch = node->watch;
-
-    if (node->mon_id & NOTED_REMOVED) {
-        node->mon_flags |= POLL_GONE;
-        watch = 0;
-    }
-    if (node->mon_flags & POLL_ARMED) { /* seen before: not just added */
-        node->mon_flags |= POLL_RESTART;
-    }
-    node->mon_id &= ~NOTED_CHANGED;
-    node->mon_events = watch;
-    todo_add(state, node);
-}
-
-static void take_changes(AioContext *ctx, FDMonUringState *state)
-{
-    if (__atomic_load_n(&state->changed_count, __ATOMIC_ACQUIRE) == 0) {
-        return;
-    }
-    qemu_mutex_lock(&ctx->list_lock);
-    for (unsigned i = 0; i < state->changed_count; i++) {
-        take_change(state, state->changed[i]);
-    }
-    __atomic_store_n(&state->changed_count, 0, __ATOMIC_RELAXED);
-    qemu_mutex_unlock(&ctx->list_lock);
-}
-
-/* Not POLL_REMOVE: that fails while the poll is just firing, and a multishot
- * one would stay.  A cancelled poll always ends. */
-static void submit_remove(Ring *ring, AioHandler *node)
-{
-    struct io_uring_sqe *sqe = ring_sqe(ring);
-
-    io_uring_prep_cancel64(sqe, (uintptr_t)node | RING_POLL, 0);
-    ring_tag(sqe, NULL, RING_IGNORE);
-    node->mon_flags |= POLL_ENDING;
-}
-
-static void submit_add(Ring *ring, AioHandler *node)
-{
-    struct io_uring_sqe *sqe = ring_sqe(ring);
-
-    if (node->is_notifier) {
-        io_uring_prep_poll_multishot(sqe, node->fd, node->mon_events);
-    } else {
-        io_uring_prep_poll_add(sqe, node->fd, node->mon_events);
-    }
-    ring_tag(sqe, node, RING_POLL);
-    node->mon_flags |= POLL_ARMED;
-}
-
-/* One step towards what is wanted; takes at most one entry, which is there. */
-static void node_advance(FDMonUringState *state, Ring *ring, AioHandler *node)
-{
-    if (!(node->mon_flags & POLL_ARMED)) {
-        node->mon_flags &= ~POLL_RESTART;
-        if (node->mon_events) {
-            submit_add(ring, node);
-        }
-    } else if ((node->mon_flags & (POLL_RESTART | POLL_ENDING)) ==
-               POLL_RESTART) {
-        submit_remove(ring, node);
-    }
-    if (!(node->mon_flags & POLL_GONE)) {
-        return;
-    }
-    if (node->mon_flags & POLL_ARMED) {
-        dying_add(state, node);
-    } else {
-        node_release(node);
-    }
-}
-
-/* Queues the submissions that make the kernel watch what is wanted. */
-static void flush(AioContext *ctx, FDMonUringState *state, Ring *ring)
-{
-    take_changes(ctx, state);
-    /* Making room may reap, and so lengthen the list: but an fd that completes
-     * during a submission completes once, so this ends. */
-    while (state->todo && ring_make_room(ring)) {
-        node_advance(state, ring, todo_pop(state));
-    }
-}
-
-/* ---- completions -------------------------------------------------------- */
-/* After one of these, polling again makes sense. */
-static bool is_transient(int32_t res)
-{
-    return res >= 0 || res == -ECANCELED || res == -EINTR || res == -EAGAIN ||
-           res == -ENOMEM;
-}
-
-static void poll_done(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
-{
-    FDMonUringState *state = ctx->fdmon_io_uring;
-    AioHandler *node = ptr;
-
-    if (!(flags & IORING_CQE_F_MORE)) {
-        node->mon_flags &= ~(POLL_ARMED | POLL_ENDING);
-    }
-    if (node->mon_flags & POLL_GONE) {
-        if (!(node->mon_flags & (POLL_ARMED | POLL_LISTED))) {
-            dying_remove(node);
-            node_release(node);
-        }
-        return;
-    }
-    if (res > 0 && node->mon_events &&
-        handler_make_ready(ctx, state->ready_list, node, (uint32_t)res)) {
-        state->ready_count++;
-    }
-    if (node->mon_flags & POLL_ARMED) {
-        return;
-    }
-    if (is_transient(res) || (node->mon_flags & POLL_RESTART)) {
-        todo_add(state, node);
-    } else {
-        /* EBADF and the like: polling again would fail again, for ever.  As
-         * epoll does, forget the fd until it is registered anew. */
-        node->mon_events = 0;
-    }
-}
-
-/* ---- a rebuilt ring ----------------------------------------------------- */
-
-/* The ring is gone, and its polls with it. */
-static void forget_armed(AioContext *ctx, FDMonUringState *state)
-{
-    const unsigned in_ring = POLL_ARMED | POLL_ENDING | POLL_RESTART;
-    AioHandler *node;
-
-    while ((node = state->dying)) {
-        dying_remove(node);
-        node->mon_flags &= ~in_ring;
-        node_release(node);
-    }
-    for (node = state->todo; node; node = node->mon_next) {
-        node->mon_flags &= ~in_ring;
-    }
-    qemu_mutex_lock(&ctx->list_lock);
-    QTAILQ_FOREACH(node, &ctx->aio_handlers, node) {
-        if (node->mon_flags & POLL_ARMED) {
-            node->mon_flags &= ~in_ring;
-            todo_add(state, node);
-        }
-    }
-    for (unsigned i = 0; i < state->changed_count; i++) {
-        state->changed[i]->mon_flags &= ~in_ring;
-    }
-    qemu_mutex_unlock(&ctx->list_lock);
-}
-
 static Ring *usable_ring(AioContext *ctx, FDMonUringState *state)
 {
     Ring *ring = ctx->ring;
 
     ring_ensure_mine(ring);
     if (unlikely(ring->generation != state->generation)) {
-        forget_armed(ctx, state);
+        uring_polls_forget(ctx, state);
         state->generation = ring->generation;
     }
     return ring;
@@ -320,7 +39,7 @@ static int fdmon_io_uring_wait(AioContext *ctx, AioHandlerList *ready_list,
 
     state->ready_list = ready_list;
     state->ready_count = 0;
-    flush(ctx, state, ring);
+    uring_polls_flush(ctx, state, ring);
     ring_wait(ring, timeout);
     ring_reap(ring);
     state->ready_list = &ctx->ready_list;
@@ -334,9 +53,26 @@ static bool fdmon_io_uring_need_wait(AioContext *ctx)
     FDMonUringState *state = ctx->fdmon_io_uring;
     Ring *ring = usable_ring(ctx, state);
 
-    flush(ctx, state, ring);
+    uring_polls_flush(ctx, state, ring);
     ring_submit(ring);
     return ring_is_ready(ring);
+}
+
+/* A poll keeps its file open, whatever happens to the fd: a socket would not
+ * be shut down, a port not be free. */
+static void fdmon_io_uring_let_go(AioContext *ctx)
+{
+    FDMonUringState *state = ctx->fdmon_io_uring;
+    Ring *ring = ctx->ring;
+
+    if (!ring_is_mine(ring) || ring->generation != state->generation) {
+        return; /* its polls are not ours to end */
+    }
+    uring_polls_flush(ctx, state, ring);
+    if (state->dying) {
+        ring_wait(ring, 0);
+        ring_reap(ring);
+    }
 }
 
 /* The ring's own fd does not wake those who poll it (DEFER_TASKRUN).  The
@@ -384,7 +120,7 @@ static bool fdmon_io_uring_setup(AioContext *ctx, Error **errp)
     state->ready_list = &ctx->ready_list;
     state->todo_tail = &state->todo;
     state->generation = ring->generation;
-    ring->on_cqe[RING_POLL] = poll_done;
+    ring->on_cqe[RING_POLL] = uring_polls_done;
     ctx->fdmon_io_uring = state;
     return true;
 }
@@ -392,26 +128,19 @@ static bool fdmon_io_uring_setup(AioContext *ctx, Error **errp)
 /* Each poll that is being removed answers, so this ends. */
 static void drain(AioContext *ctx, FDMonUringState *state, Ring *ring)
 {
-    flush(ctx, state, ring);
+    uring_polls_flush(ctx, state, ring);
     while (state->todo || state->dying) {
         ring_wait(ring, state->todo ? 0 : -1);
         ring_reap(ring);
-        flush(ctx, state, ring);
+        uring_polls_flush(ctx, state, ring);
     }
 }
 
 /* Only the thread that polled can ask the ring for anything. */
 static void drop_without_ring(AioContext *ctx, FDMonUringState *state)
 {
-    AioHandler *node;
-
-    forget_armed(ctx, state);
-    take_changes(ctx, state);
-    while (state->todo) {
-        node = todo_pop(state);
-        CHECK(node->mon_flags & POLL_GONE);
-        node_release(node);
-    }
+    uring_polls_forget(ctx, state);
+    uring_polls_release(ctx, state);
     if (ctx->ring->users > 1) {
         ring_ensure_mine(ctx->ring); /* ends the old polls */
     }
@@ -438,12 +167,12 @@ static void fdmon_io_uring_destroy(AioContext *ctx)
 
 const FDMonBackend fdmon_io_uring = {
     .name = "io_uring",
-    .ops = {fdmon_io_uring_update, fdmon_io_uring_wait,
-            fdmon_io_uring_need_wait},
+    .ops = {uring_polls_note, fdmon_io_uring_wait, fdmon_io_uring_need_wait},
     .setup = fdmon_io_uring_setup,
     .destroy = fdmon_io_uring_destroy,
     .probe = ring_probe,
     .need_wait_is_exact = true,
     .poll_fd = fdmon_io_uring_poll_fd,
+    .let_go = fdmon_io_uring_let_go,
 };
 #endif

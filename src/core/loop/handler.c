@@ -129,12 +129,17 @@ static AioHandler *handler_copy(const AioHandler *node)
     return copy;
 }
 
+static bool is_removal(const AioHandler *node)
+{
+    return !node->io_read && !node->io_write && !node->io_poll;
+}
+
 /* True when there was something to change. */
 static bool handler_apply(AioContext *ctx, const AioHandler *node)
 {
     AioHandler *old = handler_find(ctx, node->fd);
 
-    if (!node->io_read && !node->io_write && !node->io_poll) {
+    if (is_removal(node)) {
         if (old) {
             handler_remove(ctx, old);
         }
@@ -170,12 +175,16 @@ void aio_set_fd_handler(AioContext *ctx, int fd, bool is_external,
     bool changed = handler_apply(ctx, &node);
     qemu_mutex_unlock(&ctx->list_lock);
 
+    if (!changed) {
+        return;
+    }
     if (!context_is_home(ctx)) {
-        if (changed) {
-            aio_notify(ctx);
+        aio_notify(ctx);
+    } else if (is_removal(&node)) {
+        fdmon_let_go(ctx);
+        if (!ctx->walking) {
+            handler_free_deleted(ctx);
         }
-    } else if (!ctx->walking) {
-        handler_free_deleted(ctx);
     }
 }
 
