@@ -50,6 +50,20 @@ function(aioctl_c_spec name)
   endif()
 endfunction()
 
+# aioctl_c_spec_refused(NAME VARIANT SETTING...): the same program once more, on
+# a machine that pretends to lack something.
+function(aioctl_c_spec_refused name variant)
+  set(test ${AIOCTL_TEST_PREFIX}core.${name}@${variant})
+  add_test(NAME ${test} COMMAND ${name})
+  set_tests_properties(${test} PROPERTIES TIMEOUT 120
+    ENVIRONMENT "${AIOCTL_TEST_ENVIRONMENT};${ARGN}")
+  if(AIOCTL_SANITIZE)
+    aioctl_test_labels(${test} core full)
+  else()
+    aioctl_test_labels(${test} core)
+  endif()
+endfunction()
+
 # aioctl_lua_spec(FILE MONITOR): a busted file inside the built host.  MONITOR
 # names the fd monitor that contexts use, or is "once" where it does not
 # matter.

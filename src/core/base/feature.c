@@ -16,6 +16,8 @@ static struct {
     int state; /* atomic */
 } features[FEATURE__MAX] = {
     [FEATURE_IO_URING] = {.variable = "AIOCTL_NO_IO_URING"},
+    [FEATURE_DEFER_TASKRUN] = {.variable = "AIOCTL_NO_DEFER_TASKRUN"},
+    [FEATURE_COOP_TASKRUN] = {.variable = "AIOCTL_NO_COOP_TASKRUN"},
     [FEATURE_LINUX_AIO] = {.variable = "AIOCTL_NO_LINUX_AIO"},
     [FEATURE_EVENTFD] = {.variable = "AIOCTL_NO_EVENTFD"},
     [FEATURE_EPOLL] = {.variable = "AIOCTL_NO_EPOLL"},

@@ -3,6 +3,7 @@
  *
  * The only environment variables that the core reads: AIOCTL_NO_IO_URING=1,
  * AIOCTL_NO_LINUX_AIO=1, and for the parts with a fall-back inside the core
+ * AIOCTL_NO_DEFER_TASKRUN=1, AIOCTL_NO_COOP_TASKRUN=1 (flags of a ring),
  * AIOCTL_NO_EVENTFD=1, AIOCTL_NO_EPOLL=1, AIOCTL_NO_MADV_GUARD=1,
  * AIOCTL_NO_MPROTECT_GUARD=1.  Each is read once, at first use; unset, empty
  * and "0" mean no.
@@ -17,6 +18,8 @@
 
 typedef enum Feature {
     FEATURE_IO_URING,
+    FEATURE_DEFER_TASKRUN,
+    FEATURE_COOP_TASKRUN,
     FEATURE_LINUX_AIO,
     FEATURE_EVENTFD,
     FEATURE_EPOLL,

@@ -2,7 +2,7 @@
  * ring.c - making, entering and reaping the io_uring of a context
  *
  * A ring is made lazily, by its home thread, with the best set of flags that
- * the kernel takes (setup_flags[]).  It is rebuilt when the context has moved
+ * the kernel takes (setups[]).  It is rebuilt when the context has moved
  * to another thread or the process has forked: the old one is of no use there.
  *
  * The rule that keeps it right: the kernel tells of waiting completions either
@@ -24,12 +24,19 @@
 #include "qapi/error.h"
 
 /* Best first; newer kernels take the first. */
-static const unsigned setup_flags[] = {
-    IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-        IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL, /* 6.1 */
-    IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-        IORING_SETUP_SUBMIT_ALL, /* 5.19 */
-    0,
+static const struct {
+    unsigned flags;
+    Feature needs;
+} setups[] = {
+    /* 6.1 */
+    {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+         IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
+     FEATURE_DEFER_TASKRUN},
+    /* 5.19 */
+    {IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+         IORING_SETUP_SUBMIT_ALL,
+     FEATURE_COOP_TASKRUN},
+    {0, FEATURE_IO_URING},
 };
 
 enum {
@@ -162,10 +169,9 @@ static bool uring_init(struct io_uring *uring, Error **errp)
                    feature_variable(FEATURE_IO_URING));
         return false;
     }
-    for (size_t i = 0; i < sizeof(setup_flags) / sizeof(setup_flags[0]); i++) {
-        ret = try_flags(uring, setup_flags[i]);
-        if (ret != -EINVAL) {
-            break;
+    for (size_t i = 0; ret == -EINVAL && i < ARRAY_SIZE(setups); i++) {
+        if (!feature_refused(setups[i].needs)) {
+            ret = try_flags(uring, setups[i].flags);
         }
     }
     if (ret < 0) {
