@@ -116,21 +116,27 @@ static void enqueue_home(AioContext *ctx, QEMUBH *bh, unsigned old_flags)
     notify_interrupted(ctx);
 }
 
+static unsigned set_flags(QEMUBH *bh, unsigned flags)
+{
+    return qatomic_fetch_or(&bh->flags, BH_PENDING | flags);
+}
+
 static void enqueue(QEMUBH *bh, unsigned new_flags)
 {
-    /* Read first: once flags are set by a stranger, the home thread may run and
-     * free the bottom half. */
+    /* Read first: once a stranger has set the flags, the home thread may run
+     * and free the bottom half. */
     AioContext *ctx = bh->ctx;
-    unsigned old = qatomic_fetch_or(&bh->flags, BH_PENDING | new_flags);
 
     if (likely(context_is_home(ctx))) {
-        enqueue_home(ctx, bh, old);
+        enqueue_home(ctx, bh, set_flags(bh, new_flags));
         return;
     }
-    if (!(old & BH_PENDING)) {
+    context_visit(ctx);
+    if (!(set_flags(bh, new_flags) & BH_PENDING)) {
         push_remote(ctx, bh);
     }
     aio_notify(ctx);
+    context_end_visit(ctx);
 }
 
 void qemu_bh_schedule(QEMUBH *bh)
@@ -197,8 +203,10 @@ void aio_bh_schedule_oneshot_full(AioContext *ctx, QEMUBHFunc *cb, void *opaque,
     if (context_is_home(ctx)) {
         enqueue_home(ctx, bh, 0);
     } else {
+        context_visit(ctx);
         push_remote(ctx, bh);
         aio_notify(ctx);
+        context_end_visit(ctx);
     }
 }
 

@@ -65,8 +65,27 @@ AioContext *aio_context_new(Error **errp)
     return ctx;
 }
 
+void context_visit(AioContext *ctx)
+{
+    qatomic_inc(&ctx->visitors);
+}
+
+void context_end_visit(AioContext *ctx)
+{
+    __atomic_fetch_sub(&ctx->visitors, 1, __ATOMIC_RELEASE);
+}
+
+/* Ends: whoever visits has queued something and writes to an eventfd now. */
+static void wait_for_visitors(AioContext *ctx)
+{
+    while (qatomic_load_acquire(&ctx->visitors)) {
+        sched_yield();
+    }
+}
+
 void aio_context_destroy(AioContext *ctx)
 {
+    wait_for_visitors(ctx);
     CHECKF(ctx->depth == 0, "a context is destroyed inside of its own "
                             "aio_poll()");
     CHECKF(aio_context_in_home_thread(ctx) || !ctx->ring,

@@ -166,6 +166,7 @@ struct AioContext {
 
     /* ---- atomic */
     int refcnt;
+    int visitors; /* see context_visit() */
     LoopThread *home;
     uint32_t notify_me; /* notify.c */
     bool notified;
@@ -185,6 +186,15 @@ struct AioContext {
 /* Registers a hook once; again: nothing.  Home thread. */
 void context_add_hook(AioContext *ctx, const ContextHook *hook);
 void context_run_before_wait(AioContext *ctx);
+
+/*
+ * Around what another thread queues, and the notification: the context may run
+ * it, and be destroyed, before the other thread has finished looking at it.
+ * Destruction waits for visitors.  (A reference would do, but drop the last one
+ * in a thread that cannot destroy a ring.)
+ */
+void context_visit(AioContext *ctx);
+void context_end_visit(AioContext *ctx);
 
 /* ---- home.c: which thread may poll -------------------------------------- */
 

@@ -104,12 +104,10 @@ void aio_co_schedule(AioContext *ctx, Coroutine *co)
         notify_interrupted(ctx);
         return;
     }
-    /* Once pushed, the coroutine may run, end, and drop the last reference that
-     * somebody has to its context. */
-    aio_context_ref(ctx);
+    context_visit(ctx);
     remote_push(ctx, co);
     aio_notify(ctx);
-    aio_context_unref(ctx);
+    context_end_visit(ctx);
 }
 
 /* ---- running ------------------------------------------------------------ */

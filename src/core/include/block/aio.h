@@ -131,6 +131,9 @@ void aio_context_ref(AioContext *ctx);
  * The last one destroys the context: in the home thread, or when the home
  * thread will not poll it again.  Bottom halves, timers, handlers and
  * coroutines must be gone; what is left over is named and the program aborts.
+ *
+ * A bottom half or a coroutine may end the context it was scheduled in:
+ * destruction waits for those who are still inside the scheduling function.
  */
 void aio_context_unref(AioContext *ctx);
 
