@@ -49,9 +49,9 @@ LuaVM *alua_vm(lua_State *L)
 LuaVM *alua_vm_of(lua_State *L)
 {
     lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_guard);
-    LuaVM **guard = lua_touserdata(L, -1);
+    LuaVM *vm = lua_touserdata(L, -1);
     lua_pop(L, 1);
-    return guard ? *guard : NULL;
+    return vm;
 }
 
 void vm_check_thread(lua_State *L, LuaVM *vm)
@@ -93,11 +93,15 @@ void alua_class(lua_State *L, const AluaClass *cls)
 
 void *alua_new(lua_State *L, const AluaClass *cls, size_t size, int uservalues)
 {
-    AluaObject *o = lua_newuserdatauv(L, size, uservalues);
+    LuaVM *vm = alua_vm(L);
 
+    if (unlikely(vm->priv->closed)) {
+        vm_need_home(L, vm); /* its finalizer would never run */
+    }
+    AluaObject *o = lua_newuserdatauv(L, size, uservalues);
     memset(o, 0, size);
     o->cls = cls;
-    o->vm = alua_vm(L);
+    o->vm = vm;
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, cls) != LUA_TTABLE) {
         luaL_error(L, "aio: class %s is not registered", cls->name);
     }

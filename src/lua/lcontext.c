@@ -155,7 +155,10 @@ LuaContext *lcontext_opt(lua_State *L, int arg)
     LuaContext *self;
 
     if (lua_isnoneornil(L, arg)) {
-        self = context_current(alua_vm(L));
+        LuaVM *vm = alua_vm(L);
+
+        vm_need_home(L, vm);
+        self = context_current(vm);
         lcontext_push(L, self);
         return self;
     }

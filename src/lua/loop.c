@@ -241,10 +241,14 @@ void vm_shutdown(LuaVM *vm)
         loop_turn(vm, true);
     }
     timer_del(&priv->reap_timer);
+    priv->gave_up = priv->live || vm->io_in_flight;
 }
 
 _Noreturn void vm_exit(lua_State *L, LuaVM *vm, int code, bool close)
 {
+    if (!vm->home) { /* closed: lua_close() runs finalizers */
+        exit(code);
+    }
     vm_request_exit(vm, code);
     vm->priv->exit_close = close;
     vm->priv->process_exit = true;

@@ -4,8 +4,10 @@
  * Under the host the loop is running already and aio.run(fn) is a call.  Under
  * stock Lua it runs the loop on the caller's C stack and fn as the main task on
  * another one, both on the caller's lua_State: the caller is suspended inside
- * aio.run() for exactly that time.
+ * aio.run() for exactly that time.  os.exit() is replaced there, since closing
+ * the state from a task's C stack would pull it from under the loop.
  */
+#include <lualib.h>
 #include <stdlib.h>
 
 #include "open.h"
@@ -18,6 +20,9 @@ static void end_run(lua_State *L, LuaVM *vm, LuaTask *t, int code)
 {
     if (vm->priv->main_task || vm->priv->process_exit) {
         vm_close(vm);
+        if (vm->exit_close && vm->io_in_flight == 0) {
+            lua_close(L);
+        }
         exit(code);
     }
     vm->exiting = false;
@@ -70,6 +75,42 @@ static int aio_exit(lua_State *L)
     vm_exit(L, alua_vm(L), code, true);
 }
 
+int vm_exit_status(lua_State *L)
+{
+    if (lua_isboolean(L, 1)) {
+        return lua_toboolean(L, 1) ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    return (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
+}
+
+/* os.exit([code [, close]]) under stock Lua */
+static int os_exit(lua_State *L)
+{
+    LuaVM *vm = alua_vm(L);
+    int status = vm_exit_status(L);
+    bool close = lua_toboolean(L, 2);
+
+    if (vm->priv->running) {
+        vm_exit(L, vm, status, close);
+    }
+    if (close) {
+        lua_close(L);
+    }
+    exit(status);
+}
+
+static void os_exit_install(lua_State *L, LuaVM *vm)
+{
+    static const luaL_Reg os_functions[] = {{"exit", os_exit}, {NULL, NULL}};
+    int top = lua_gettop(L);
+
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    if (!vm->terminate && lua_getfield(L, -1, LUA_OSLIBNAME) == LUA_TTABLE) {
+        alua_setfuncs(L, os_functions);
+    }
+    lua_settop(L, top);
+}
+
 /* aio.stop(): cancel everything and let the program end with status 0 */
 static int stop(lua_State *L)
 {
@@ -98,4 +139,5 @@ static const luaL_Reg functions[] = {
 void lrun_open(lua_State *L)
 {
     alua_setfuncs(L, functions);
+    os_exit_install(L, alua_vm_of(L));
 }

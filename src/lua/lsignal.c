@@ -138,6 +138,7 @@ static void on_notify(EventNotifier *notifier)
 static struct LuaSignals *signals_get(lua_State *L, LuaVM *vm)
 {
     struct LuaSignals *s = vm->signals;
+    LuaContext *home = vm_need_home(L, vm);
     int ret;
 
     if (s) {
@@ -159,7 +160,7 @@ static struct LuaSignals *signals_get(lua_State *L, LuaVM *vm)
         free(s);
         luaL_error(L, "signals: too many threads listen for signals");
     }
-    aio_set_event_notifier(vm->home->ctx, &s->notifier, false, on_notify, NULL,
+    aio_set_event_notifier(home->ctx, &s->notifier, false, on_notify, NULL,
                            NULL);
     vm->signals = s;
     return s;

@@ -83,7 +83,7 @@ static int stats_get(lua_State *L)
     LuaVM *vm = alua_vm(L);
     lua_Integer kib = lua_gc(L, LUA_GCCOUNT);
 
-    lstats_push(L, vm->home);
+    lstats_push(L, vm_need_home(L, vm));
     lua_pushinteger(L, count_handles(vm));
     lua_setfield(L, -2, "handles");
     lua_pushinteger(L, (lua_Integer)vm->active);

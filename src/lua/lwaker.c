@@ -187,6 +187,7 @@ LuaWaker *waker_check(lua_State *L, int arg)
 {
     WakerHandle *u = alua_check(L, arg, &waker_class);
 
+    luaL_argcheck(L, u->waker != NULL, arg, "the waker was finalized");
     return u->waker;
 }
 

@@ -428,16 +428,42 @@ void task_free_main(LuaTask *t)
     task_free(t);
 }
 
+/* One that could not be ended: waiters on its stack point to it for good, so
+ * it is not freed; waking it does nothing. */
+static void leave_behind(LuaTask *t)
+{
+    t->state = TASK_CANCELLED;
+    t->handle->state = TASK_CANCELLED;
+    t->handle->received = true;
+    t->handle->task = NULL;
+    while (t->scope != &t->root) {
+        scope_pop(t->scope);
+    }
+    if (t->waker) {
+        waker_task_ended(t->waker);
+        t->waker = NULL;
+    }
+    timer_del(&t->timer);
+}
+
+static void free_list(LuaTask *t)
+{
+    while (t) {
+        LuaTask *next = t->next;
+
+        task_free(t);
+        t = next;
+    }
+}
+
 void task_destroy_all(LuaVM *vm)
 {
     LuaVMPrivate *priv = vm->priv;
-    LuaTask *lists[] = {priv->pool, priv->retired, priv->live};
 
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        for (LuaTask *t = lists[i], *next; t; t = next) {
-            next = t->next;
-            task_free(t);
-        }
+    free_list(priv->pool);
+    free_list(priv->retired);
+    for (LuaTask *t = priv->live; t; t = t->next) {
+        leave_behind(t);
     }
     if (priv->exit_caller) { /* abandoned and not unwound: on no list */
         task_free(priv->exit_caller);

@@ -148,6 +148,9 @@ static int note_failed(lua_State *L)
 
 void vm_report_failed(LuaVM *vm)
 {
+    if (!vm->home) {
+        return;
+    }
     lua_State *L = vm->home->L;
 
     if (vm->priv->failed) {

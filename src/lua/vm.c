@@ -1,8 +1,10 @@
 /*
  * vm.c - opening and closing the VM of a Lua state
  *
- * The VM is found through the registry by a guard userdata, whose finalizer
- * (at lua_close) closes what is still open.  vm_open() does its work inside a
+ * The VM is a userdata in the registry, whose finalizer (at lua_close) closes
+ * what is still open.  Finalizers of older objects run after that one and may
+ * still call us: they find a VM without a home (vm_need_home()), in memory that
+ * lasts until all finalizers have run.  vm_open() does its work inside a
  * lua_pcall, so it may be called unprotected.
  */
 #include <stdio.h>
@@ -16,30 +18,33 @@
 const char vm_key_guard, vm_key_traceback, vm_key_on_error, vm_key_uncaught,
     vm_key_failed, vm_key_cancelled;
 
-static int guard_gc(lua_State *L)
-{
-    LuaVM **guard = lua_touserdata(L, 1);
+typedef struct VMBlock {
+    LuaVM vm; /* first: alua_vm_of() */
+    LuaVMPrivate priv;
+} VMBlock;
 
-    if (*guard) {
-        vm_close(*guard);
-        free((*guard)->priv->anchor_free);
-        free((*guard)->priv);
-        free(*guard);
-        *guard = NULL;
-    }
+static int vm_gc(lua_State *L)
+{
+    VMBlock *block = lua_touserdata(L, 1);
+
+    vm_close(&block->vm);
+    free(block->priv.anchor_free);
+    block->priv.anchor_free = NULL;
     return 0;
 }
 
-static void push_guard(lua_State *L, LuaVM *vm)
+static LuaVM *vm_new(lua_State *L)
 {
-    LuaVM **guard = lua_newuserdatauv(L, sizeof(*guard), 0);
+    VMBlock *block = lua_newuserdatauv(L, sizeof(*block), 0);
 
-    *guard = vm;
+    memset(block, 0, sizeof(*block));
+    block->vm.priv = &block->priv;
     lua_createtable(L, 0, 1);
-    lua_pushcfunction(L, guard_gc);
+    lua_pushcfunction(L, vm_gc);
     lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_guard);
+    return &block->vm;
 }
 
 static int cancelled_tostring(lua_State *L)
@@ -68,13 +73,12 @@ static void reap_later(void *opaque)
 
 static int vm_build(lua_State *L)
 {
-    LuaVM *vm = lua_touserdata(L, 1);
-    Error **errp = lua_touserdata(L, 2);
+    Error **errp = lua_touserdata(L, 1);
+    LuaVM *vm = vm_new(L);
 
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     vm->main = lua_tothread(L, -1);
     vm->priv->thread = pthread_self();
-    push_guard(L, vm);
     anchor_init(L, vm);
     push_cancelled(L);
     task_open_class(L);
@@ -98,23 +102,50 @@ LuaVM *vm_open(lua_State *L, Error **errp)
     if (vm) {
         return vm;
     }
-    vm = check_calloc(1, sizeof(*vm));
-    vm->priv = check_calloc(1, sizeof(*vm->priv));
     lua_pushcfunction(L, vm_build);
-    lua_pushlightuserdata(L, vm);
     lua_pushlightuserdata(L, &err);
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
         error_setg(&err, "%s", lua_tostring(L, -1));
         lua_pop(L, 1);
     }
-    if (err) { /* the guard, if it exists, must not find us again */
+    if (err) { /* what was built is garbage, and not to be found again */
         lua_pushnil(L);
         lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_guard);
         error_propagate(errp, err);
         return NULL;
     }
+    vm = alua_vm_of(L);
     alua_note_vm(vm->main, vm);
     return vm;
+}
+
+LuaContext *vm_need_home(lua_State *L, LuaVM *vm)
+{
+    if (!vm->home) {
+        luaL_error(L, "aio: the event loop is closed, the program is ending");
+    }
+    return vm->home;
+}
+
+/*
+ * What cannot be ended (a task that ignores its cancellation, a request that
+ * the kernel does not give back) keeps its stack and the home context, which
+ * nobody will run again.
+ */
+static void close_contexts(LuaVM *vm, bool stuck)
+{
+    while (vm->contexts) {
+        LuaContext *c = vm->contexts;
+
+        if (aio_context_is_dispatching(c->ctx) || (stuck && c == vm->home)) {
+            vm->contexts = c->next; /* exit from a callback: we are inside */
+            c->ctx = NULL;
+            continue;
+        }
+        lcontext_close(vm->main, c);
+        CHECK(vm->contexts != c);
+    }
+    vm->home = NULL;
 }
 
 void vm_close(LuaVM *vm)
@@ -125,7 +156,10 @@ void vm_close(LuaVM *vm)
     if (priv->closed || !vm->home) {
         return;
     }
-    vm_shutdown(vm);
+    if (!priv->gave_up) {
+        vm_shutdown(vm);
+    }
+    bool stuck = priv->live || vm->io_in_flight;
     priv->closed = true;
     waker_close_inbox(vm);
     while (vm->handles) {
@@ -139,16 +173,5 @@ void vm_close(LuaVM *vm)
     timer_del(&priv->reap_timer);
     timer_deinit(&priv->reap_timer);
     task_destroy_all(vm);
-    while (vm->contexts) {
-        LuaContext *c = vm->contexts;
-
-        if (aio_context_is_dispatching(c->ctx)) {
-            vm->contexts = c->next; /* exit from a callback: we are inside */
-            c->ctx = NULL;
-            continue;
-        }
-        lcontext_close(L, c);
-        CHECK(vm->contexts != c);
-    }
-    vm->home = NULL;
+    close_contexts(vm, stuck);
 }

@@ -43,7 +43,7 @@ struct LuaVM {
     bool log_errors; /* an error nobody receives is printed, and we go on */
 
     /* How vm_exit() was called last; and what it calls, from a callback,
-     * instead of lua_close() and exit(): must not return. */
+     * instead of lua_close() and exit(): must not return.  Set by the host. */
     bool exit_close;
     void (*terminate)(LuaVM *vm);
 
@@ -57,6 +57,9 @@ struct LuaVM {
 LuaVM *vm_open(lua_State *L, Error **errp);
 /* Cancels tasks (bounded time), closes handles and contexts. */
 void vm_close(LuaVM *vm);
+
+/* The home context; raises in finalizers that run after vm_close(). */
+LuaContext *vm_need_home(lua_State *L, LuaVM *vm);
 
 /*
  * vm_run_main: run @fn as the main task on @L on a C stack of @stack_size, and
@@ -81,6 +84,9 @@ void vm_request_exit(LuaVM *vm, int code);
  * From a callback the same happens right there, then vm->terminate or exit().
  */
 _Noreturn void vm_exit(lua_State *L, LuaVM *vm, int code, bool close);
+
+/* The status that the arguments of os.exit() ask for. */
+int vm_exit_status(lua_State *L);
 
 /* First SIGINT: cancel the main task (all tasks once main has ended), also one
  * that spins.  Async-signal-safe. */

@@ -55,6 +55,7 @@ struct LuaVMPrivate {
     bool exit_close;
     bool process_exit; /* vm_exit() was called */
     bool closed;
+    bool gave_up; /* the last vm_shutdown() could not end everything */
     bool stop;    /* the loop ends; nobody chose an exit status */
     bool running; /* vm_run_main() is on the stack */
 };

@@ -138,6 +138,7 @@ const char *search_command_name(size_t index, char *buf, size_t size);
 #define HOST_TIMEOUT_GRACE_SEC 2 /* to unwind in after --timeout */
 
 void signals_install(Host *host);
+void signals_release(void);    /* nothing is left that could unwind */
 void signals_guard_pipe(void); /* from now on EPIPE is an error, not a death */
 bool signals_start_timeout(int64_t ns);
 bool signals_timed_out(void);

@@ -23,6 +23,10 @@
 
 int luaopen_aio_core(lua_State *L);
 
+static Host the_host = {.progname = HOST_NAME};
+
+static _Noreturn void terminate(LuaVM *vm);
+
 /* Sets the fd monitor up: now it is known whether it is the one wanted. */
 static void warn_of_fallback(AioContext *ctx)
 {
@@ -160,6 +164,7 @@ static bool open_vm(Host *host, lua_State *L)
     host->vm->default_fdmon = options->fdmon;
     host->vm->default_engine = options->engine;
     host->vm->log_errors = options->log_errors;
+    host->vm->terminate = terminate;
     if (options->fdmon != NULL &&
         !aio_context_set_fdmon(host->vm->home->ctx, options->fdmon, &err)) {
         vm_close(host->vm);
@@ -200,7 +205,8 @@ static int finish(Host *host, lua_State *L, int status)
     bool exited = host->vm->exiting && !host->failed;
     bool close = !exited || host->vm->exit_close;
     vm_close(host->vm);
-    if (close) {
+    signals_release();
+    if (close && host->vm->io_in_flight == 0) { /* else: still in use */
         lua_close(L);
     }
     if (signals_timed_out()) {
@@ -215,20 +221,26 @@ static int finish(Host *host, lua_State *L, int status)
     return status;
 }
 
+/* os.exit() in a callback: main() is further up the stack, and stays there. */
+static _Noreturn void terminate(LuaVM *vm)
+{
+    exit(finish(&the_host, vm->main, vm->exit_code));
+}
+
 int main(int argc, char **argv)
 {
-    static Host host = {.progname = HOST_NAME}; /* os.exit() may leave it */
+    Host *host = &the_host;
 
-    host.argc = argc;
-    host.argv = argv;
-    if (!options_parse(&host)) {
+    host->argc = argc;
+    host->argv = argv;
+    if (!options_parse(host)) {
         return EXIT_FAILURE;
     }
-    if (host.options.help != NULL) {
-        help_print(host.options.help);
+    if (host->options.help != NULL) {
+        help_print(host->options.help);
         return EXIT_SUCCESS;
     }
-    if (host.options.long_version) {
+    if (host->options.long_version) {
         help_version();
         return EXIT_SUCCESS;
     }
@@ -238,9 +250,9 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     alua_claim_extra_space(L);
-    if (!start(&host, L)) {
+    if (!start(host, L)) {
         return EXIT_FAILURE;
     }
-    int status = vm_run_main(host.vm, host_main, &host, MAIN_STACK_SIZE);
-    return finish(&host, L, status);
+    int status = vm_run_main(host->vm, host_main, host, MAIN_STACK_SIZE);
+    return finish(host, L, status);
 }

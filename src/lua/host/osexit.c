@@ -11,19 +11,11 @@
 
 #include <stdlib.h>
 
-static int exit_status(lua_State *L)
-{
-    if (lua_isboolean(L, 1)) {
-        return lua_toboolean(L, 1) ? EXIT_SUCCESS : EXIT_FAILURE;
-    }
-    return (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
-}
-
 /* os.exit([code [, close]]) */
 static int os_exit(lua_State *L)
 {
     Host *host = lua_touserdata(L, lua_upvalueindex(1));
-    int status = exit_status(L);
+    int status = vm_exit_status(L);
     bool close = lua_toboolean(L, 2);
 
     if (!host->aio_loaded && !close) {

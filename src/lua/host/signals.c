@@ -25,7 +25,7 @@
 
 #define SAME_REQUEST_NS (20 * CLOCK_NS_PER_MS)
 
-static LuaVM *signals_vm; /* for handlers */
+static LuaVM *volatile signals_vm; /* for handlers; NULL once it is closed */
 static volatile sig_atomic_t deadly;
 static volatile int64_t deadly_since; /* only handlers use it */
 static volatile sig_atomic_t timed_out;
@@ -52,7 +52,7 @@ static void on_deadly(int sig)
 {
     int64_t now = clock_monotonic_ns();
 
-    if (deadly != 0) {
+    if (deadly != 0 || signals_vm == NULL) {
         if (now - deadly_since > SAME_REQUEST_NS) {
             signal(sig, SIG_DFL);
             raise(sig);
@@ -86,7 +86,9 @@ static void on_timeout(int sig)
         _exit(HOST_EXIT_TIMEOUT);
     }
     timed_out = 1;
-    vm_interrupt(signals_vm);
+    if (signals_vm != NULL) {
+        vm_interrupt(signals_vm);
+    }
 }
 
 void signals_install(Host *host)
@@ -95,6 +97,11 @@ void signals_install(Host *host)
     handle(SIGINT, on_deadly, 0);
     handle(SIGTERM, on_deadly, 0);
     handle(SIGUSR1, on_usr1, SA_RESTART);
+}
+
+void signals_release(void)
+{
+    signals_vm = NULL;
 }
 
 void signals_guard_pipe(void)
