@@ -31,6 +31,7 @@ typedef struct AluaClass {
     const char *name; /* "aio.bh": __name, and the word in messages */
     const luaL_Reg *methods;
     const luaL_Reg *metamethods;
+    bool is_handle; /* its objects begin with a LuaHandle */
 } AluaClass;
 
 /* First member of every userdata of ours. */
@@ -123,6 +124,8 @@ int alua_raise_error(lua_State *L, Error *err);
 int64_t alua_opt_seconds(lua_State *L, int arg);
 /* The same from {timeout=} or a plain number at @arg. */
 int64_t alua_opt_timeout(lua_State *L, int arg);
+/* A function, or a value with a metamethod __call. */
+void alua_check_callable(lua_State *L, int arg);
 /* Integer or "4k" "1M" "2G" (binary). */
 int64_t alua_check_size(lua_State *L, int arg);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suggest.h"
 #include "vm_private.h"
 
 static int64_t seconds_to_ns(lua_State *L, int arg, lua_Number sec)
@@ -45,6 +46,16 @@ int64_t alua_opt_timeout(lua_State *L, int arg)
     }
     lua_pop(L, 1);
     return ns;
+}
+
+void alua_check_callable(lua_State *L, int arg)
+{
+    if (!lua_isfunction(L, arg)) {
+        if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL) {
+            luaL_typeerror(L, arg, "function");
+        }
+        lua_pop(L, 1);
+    }
 }
 
 /* "4k" -> 4096; false when @s is no size. */
@@ -91,50 +102,14 @@ int64_t alua_check_size(lua_State *L, int arg)
     return size;
 }
 
-/* Edit distance, for words up to 31 letters. */
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[32];
-    size_t n = strlen(b);
-
-    if (n > 31) {
-        return UINT32_MAX;
-    }
-    for (size_t j = 0; j <= n; j++) {
-        row[j] = (unsigned)j;
-    }
-    for (size_t i = 1; *a; a++, i++) {
-        unsigned diagonal = row[0];
-
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= n; j++) {
-            unsigned up = row[j];
-            unsigned best = diagonal + (*a != b[j - 1]);
-
-            best = up + 1 < best ? up + 1 : best;
-            row[j] = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            diagonal = up;
-        }
-    }
-    return row[n];
-}
-
 static void unknown_option(lua_State *L, int arg, const char *key,
                            const char *const *known)
 {
-    const char *closest = NULL;
-    unsigned best = 3; /* further than that is no suggestion */
-
-    for (; *known; known++) {
-        unsigned d = distance(key, *known);
-
-        if (d < best) {
-            best = d;
-            closest = *known;
-        }
-    }
+    Suggestion s;
+    const char *closest = suggest_among(&s, key, known);
     const char *hint =
         closest ? lua_pushfstring(L, " (did you mean '%s'?)", closest) : "";
+
     luaL_argerror(L, arg,
                   lua_pushfstring(L, "unknown option '%s'%s", key, hint));
 }

@@ -91,21 +91,34 @@ void handle_disarm(lua_State *L, LuaHandle *h)
     alua_unanchor(L, &h->object);
 }
 
+/* Of any class.  The first word is followed only if the metatable shows that
+ * it is the address of a class. */
+static LuaHandle *check_handle(lua_State *L, int arg)
+{
+    LuaHandle *h = lua_touserdata(L, arg);
+    bool ours = false;
+
+    if (h && lua_rawlen(L, arg) >= sizeof(*h) && lua_getmetatable(L, arg)) {
+        lua_rawgetp(L, LUA_REGISTRYINDEX, h->object.cls);
+        ours = lua_rawequal(L, -1, -2) && h->object.cls->is_handle;
+        lua_pop(L, 2);
+    }
+    if (!ours) {
+        luaL_typeerror(L, arg, "aio handle");
+    }
+    return h;
+}
+
 static int set_unrefd(lua_State *L, bool unrefd)
 {
-    AluaObject *o = lua_touserdata(L, 1);
+    LuaHandle *h = check_handle(L, 1);
 
-    if (!o || lua_type(L, 1) != LUA_TUSERDATA ||
-        lua_rawlen(L, 1) < sizeof(LuaHandle)) {
-        return luaL_typeerror(L, 1, "aio handle");
-    }
-    LuaHandle *h = (LuaHandle *)o;
     if (h->armed) { /* with the old, then with the new state */
-        o->vm->active -= handle_counts(h);
+        h->object.vm->active -= handle_counts(h);
     }
     h->unrefd = unrefd;
     if (h->armed) {
-        o->vm->active += handle_counts(h);
+        h->object.vm->active += handle_counts(h);
     }
     lua_settop(L, 1);
     return 1;

@@ -325,6 +325,7 @@ static const AluaClass bh_class = {
     .name = "aio.bh",
     .methods = bh_methods,
     .metamethods = bh_metamethods,
+    .is_handle = true,
 };
 
 static const luaL_Reg remote_methods[] = {

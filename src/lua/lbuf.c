@@ -121,6 +121,14 @@ LuaBuf *buf_test(lua_State *L, int arg)
     return b ? buf_check_open(L, arg, b) : NULL;
 }
 
+int64_t buf_opt_length(lua_State *L, int arg, const LuaBuf *b, int64_t off)
+{
+    /* What is out of range anyway must not overflow before it is told. */
+    int64_t rest = off >= 0 ? (int64_t)b->size - off : 0;
+
+    return luaL_optinteger(L, arg, rest);
+}
+
 uint8_t *buf_range(lua_State *L, const LuaBuf *b, int64_t off, int64_t len)
 {
     int64_t size = (int64_t)b->size;
@@ -247,7 +255,7 @@ static int buf_slice(lua_State *L)
 {
     LuaBuf *b = buf_check(L, 1);
     int64_t off = luaL_checkinteger(L, 2);
-    int64_t len = luaL_optinteger(L, 3, (int64_t)b->size - off);
+    int64_t len = buf_opt_length(L, 3, b, off);
     uint8_t *base = buf_range(L, b, off, len);
 
     LuaBuf *s = alua_new(L, &buf_class, sizeof(*s), 1);

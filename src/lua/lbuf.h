@@ -70,6 +70,8 @@ static inline int buf_slot(const LuaBuf *b, const AioContext *ctx)
     return slab->ctx == ctx ? slab->slot : -1;
 }
 
+/* The length at @arg; left out, it reaches from @off to the end of @b. */
+int64_t buf_opt_length(lua_State *L, int arg, const LuaBuf *b, int64_t off);
 /* Raises unless [off, off + len) lies within @b; returns base + off. */
 uint8_t *buf_range(lua_State *L, const LuaBuf *b, int64_t off, int64_t len);
 

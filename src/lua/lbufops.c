@@ -16,7 +16,7 @@
 static uint8_t *opt_range(lua_State *L, const LuaBuf *b, int arg, size_t *len)
 {
     int64_t off = luaL_optinteger(L, arg, 0);
-    int64_t n = luaL_optinteger(L, arg + 1, (int64_t)b->size - off);
+    int64_t n = buf_opt_length(L, arg + 1, b, off);
     uint8_t *p = buf_range(L, b, off, n);
 
     *len = (size_t)n;

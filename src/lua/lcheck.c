@@ -6,13 +6,11 @@
  */
 #include "lcheck.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 void lcheck_open(lua_State *L, const LuaHandle *h)
 {
@@ -116,56 +114,4 @@ int lcheck_fail_fd(lua_State *L, int fd, const char *call)
 
     snprintf(what, sizeof(what), "fd %d", fd);
     return alua_fail(L, EBADF, what, call);
-}
-
-static int least(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-/* Edit distance, for words of a few letters: letters inserted, left out,
- * replaced, or swapped with their neighbour. */
-static int distance(const char *a, const char *b)
-{
-    enum { LIMIT = 32 };
-    int d[LIMIT + 1][LIMIT + 1];
-    size_t m = strlen(a), n = strlen(b);
-
-    if (m > LIMIT || n > LIMIT) {
-        return LIMIT;
-    }
-    for (size_t i = 0; i <= m; i++) {
-        for (size_t j = 0; j <= n; j++) {
-            if (i == 0 || j == 0) {
-                d[i][j] = (int)(i + j);
-                continue;
-            }
-            int cost = toupper((unsigned char)a[i - 1]) !=
-                       toupper((unsigned char)b[j - 1]);
-
-            d[i][j] = least(d[i - 1][j - 1] + cost,
-                            least(d[i - 1][j], d[i][j - 1]) + 1);
-            if (i > 1 && j > 1 && strncasecmp(&a[i - 2], &b[j - 1], 1) == 0 &&
-                strncasecmp(&a[i - 1], &b[j - 2], 1) == 0) {
-                d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
-            }
-        }
-    }
-    return d[m][n];
-}
-
-const char *lcheck_closest(const char *name, const char *const *names)
-{
-    const char *best = NULL;
-    int best_distance = 3; /* further away is no misspelling */
-
-    for (; *names; names++) {
-        int d = distance(name, *names);
-
-        if (d < best_distance && d < (int)strlen(name)) {
-            best = *names;
-            best_distance = d;
-        }
-    }
-    return best;
 }

@@ -35,8 +35,4 @@ bool lcheck_fd_is_open(int fd);
 /* Pushes nil, "EBADF: ...: fd 5 (call)", EBADF. */
 int lcheck_fail_fd(lua_State *L, int fd, const char *call);
 
-/* The name closest to @name among @names (NULL-ended), or NULL: for "did you
- * mean". */
-const char *lcheck_closest(const char *name, const char *const *names);
-
 #endif

@@ -296,6 +296,7 @@ static const AluaClass fd_class = {
     .name = "aio.fd",
     .methods = fd_methods,
     .metamethods = fd_metamethods,
+    .is_handle = true,
 };
 
 static const luaL_Reg fd_functions[] = {

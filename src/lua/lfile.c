@@ -104,6 +104,7 @@ static int64_t file_open_call(void *arg)
     int ret = inspect(o);
     if (ret < 0) {
         close(o->fd);
+        o->fd = -1;
     }
     return ret;
 }
@@ -111,7 +112,10 @@ static int64_t file_open_call(void *arg)
 static void file_open_undo(void *arg)
 {
     FileOpen *o = arg;
-    close(o->fd);
+
+    if (o->fd >= 0) {
+        close(o->fd);
+    }
 }
 
 static int mode_flags(lua_State *L, int arg)
@@ -260,7 +264,18 @@ static int file_drop(lua_State *L)
 
 static int64_t close_call(void *arg)
 {
-    return close(*(int *)arg) < 0 && errno != EINTR ? -errno : 0;
+    int fd = *(int *)arg;
+
+    *(int *)arg = -1;
+    return close(fd) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* Cancelled, perhaps before it began: nobody else has the descriptor. */
+static void close_now(void *arg)
+{
+    if (*(int *)arg >= 0) {
+        close_call(arg);
+    }
 }
 
 /* Nothing can be opened under the number before close(2) has run, and no
@@ -274,7 +289,7 @@ static int close_fd(lua_State *L, LuaFile *f)
         return 1;
     }
     f->fd = -1;
-    int64_t ret = file_call(L, NULL, close_call, &fd, NULL);
+    int64_t ret = file_call(L, NULL, close_call, &fd, close_now);
     return file_result(L, f, ret, "close");
 }
 

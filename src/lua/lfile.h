@@ -69,7 +69,8 @@ typedef int64_t FileCall(void *arg);
  * @f: kept open meanwhile; may be NULL
  * @arg: usually on the C stack
  * @undo: may be NULL.  When the task is cancelled meanwhile, undo(arg) is
- *        called once fn has ended well, and then the cancel is raised.
+ *        called once fn has ended or will not run any more, and then the cancel
+ *        is raised.
  */
 int64_t file_call(lua_State *L, LuaFile *f, FileCall *fn, void *arg,
                   void (*undo)(void *arg));

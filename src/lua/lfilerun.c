@@ -98,7 +98,7 @@ int64_t file_call(lua_State *L, LuaFile *f, FileCall *fn, void *arg,
         file_leave(f);
     }
     if (outcome == FILE_CANCELLED) {
-        if (undo && req.ret >= 0) {
+        if (undo) {
             undo(arg);
         }
         task_throw_cancel(L, t);

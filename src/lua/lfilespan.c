@@ -86,7 +86,7 @@ static void span_piece(lua_State *L, int arg, SpanUse use, FileSpan *span,
 
 static void span_list(lua_State *L, int arg, SpanUse use, FileSpan *span)
 {
-    lua_Integer n = luaL_len(L, arg);
+    lua_Integer n = (lua_Integer)lua_rawlen(L, arg);
 
     luaL_argcheck(L, n > 0, arg, "the list of buffers is empty");
     luaL_argcheck(L, n <= IOV_MAX, arg, "more than 1024 buffers in the list");
@@ -95,7 +95,7 @@ static void span_list(lua_State *L, int arg, SpanUse use, FileSpan *span)
     span->bufs = (LuaBuf **)(span->iov + n);
     span->pieces = span->iovcnt = (int)n;
     for (int i = 0; i < n; i++) {
-        lua_geti(L, arg, i + 1);
+        lua_rawgeti(L, arg, i + 1); /* a metamethod could close the others */
         span_piece(L, arg, use, span, i);
         lua_setiuservalue(L, -2, i + 1);
     }

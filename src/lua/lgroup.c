@@ -5,6 +5,9 @@
  * children never outlive the userdata they point to.  The first error (of a
  * child or of the body) is kept, cancels all the others, and is raised at the
  * end, the same value.  The body is cancelled by the group's own scope.
+ *
+ * A body inside a user's coroutine may be dropped, or end where nobody can wait
+ * (in a callback): then the children are cancelled and let go.
  */
 #include "open.h"
 #include "task_private.h"
@@ -19,7 +22,7 @@ struct LuaGroup {
     bool ended;
 };
 
-enum { UV_ERROR = 1 };
+enum { UV_ERROR = UV_SCOPE_THREAD + 1 };
 
 static const AluaClass group_class;
 
@@ -33,6 +36,20 @@ static void cancel_children(LuaGroup *g)
         }
     }
     waitq_wake_all(&g->slots);
+}
+
+void group_detach(Scope *scope)
+{
+    LuaGroup *g = (LuaGroup *)scope;
+
+    if (g->running > 0) {
+        cancel_children(g);
+        for (LuaTask *t = g->scope.object.vm->priv->live; t; t = t->next) {
+            t->group = t->group == g ? NULL : t->group;
+        }
+        g->running = 0;
+    }
+    g->ended = true;
 }
 
 void group_child_ended(LuaGroup *g, LuaTask *t, TaskHandle *h)
@@ -95,6 +112,11 @@ static int group_done(lua_State *L, int status, lua_KContext ctx)
         lua_setiuservalue(L, 1, UV_ERROR);
         cancel_children(g);
     }
+    if (g->running > 0 && !task_may_park(L)) {
+        group_detach(&g->scope);
+        luaL_error(L, "aio.group() cannot wait for its tasks here: its body "
+                      "ended in a callback");
+    }
     bool cancelled = wait_children(g, t);
     g->ended = true;
     if (cancelled && !g->has_error) {
@@ -133,19 +155,19 @@ static uint64_t limit_option(lua_State *L, int arg)
 /* aio.group(fn(g) [, {limit=n}]) -> results of fn */
 static int group(lua_State *L)
 {
-    luaL_checkany(L, 1);
+    alua_check_callable(L, 1);
     uint64_t limit = limit_option(L, 2);
     LuaTask *t = task_check_can_park(L);
 
     lua_settop(L, 1);
-    LuaGroup *g = alua_new(L, &group_class, sizeof(*g), 1);
+    LuaGroup *g = alua_new(L, &group_class, sizeof(*g), 2);
     g->limit = limit;
     lua_insert(L, 1);
     lua_pushcfunction(L, alua_traceback);
     lua_insert(L, 2);
     lua_pushvalue(L, 1);
     alua_anchor(L, 1);
-    scope_push(t, &g->scope, SCOPE_GROUP);
+    scope_push(L, 1, t, SCOPE_GROUP);
     lua_toclose(L, 1);
     int status = lua_pcallk(L, 1, LUA_MULTRET, 2, 0, group_done);
     return group_done(L, status, 0);
@@ -158,14 +180,7 @@ static int group_close(lua_State *L)
     LuaGroup *g = alua_check(L, 1, &group_class);
 
     scope_pop(&g->scope);
-    if (g->running > 0) {
-        cancel_children(g);
-        for (LuaTask *t = g->scope.object.vm->priv->live; t; t = t->next) {
-            t->group = t->group == g ? NULL : t->group;
-        }
-        g->running = 0;
-    }
-    g->ended = true;
+    group_detach(&g->scope);
     alua_unanchor(L, &g->scope.object);
     return 0;
 }
@@ -186,7 +201,7 @@ static int group_spawn(lua_State *L)
     LuaGroup *g = check_open(L);
     LuaVM *vm = g->scope.object.vm;
 
-    luaL_checkany(L, 2);
+    alua_check_callable(L, 2);
     while (g->limit && g->running >= g->limit) { /* until a child ends */
         LuaTask *self = task_check_can_park(L);
         Waiter w;
@@ -219,9 +234,15 @@ static const luaL_Reg group_methods[] = {
     {NULL, NULL},
 };
 
+/* The group itself is what its scope raises in the body. */
 static int group_tostring(lua_State *L)
 {
-    lua_pushliteral(L, "aio.group");
+    LuaGroup *g = alua_check(L, 1, &group_class);
+
+    lua_pushfstring(L, "aio.group (%s)",
+                    g->scope.threw ? "cancelled"
+                    : g->ended     ? "ended"
+                                   : "open");
     return 1;
 }
 
@@ -236,6 +257,13 @@ static const AluaClass group_class = {
     .methods = group_methods,
     .metamethods = group_metamethods,
 };
+
+bool group_is_cancel(lua_State *L, int arg)
+{
+    LuaGroup *g = alua_test(L, arg, &group_class);
+
+    return g && g->scope.threw;
+}
 
 static const luaL_Reg functions[] = {
     {"group", group},

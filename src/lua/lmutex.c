@@ -1,7 +1,9 @@
 /*
  * lmutex.c - class aio.mutex: one task at a time
  *
- * unlock() hands the lock to the first waiter.  The owner is a task; the guard
+ * unlock() hands the lock to the first waiter.  The owner is a task, known by
+ * its number: one that ended without unlocking is mixed up with no other, and
+ * those who wait for it are told by the deadlock report.  The guard
  * that guard() returns unlocks at the end of its scope, in the task that made
  * it, so <close> is safe on every way out, cancellation included.
  */
@@ -12,13 +14,13 @@ enum { UV_MUTEX = 1 };
 
 typedef struct LuaMutex {
     AluaObject object;
-    const LuaTask *owner; /* compared, never followed */
+    uint64_t owner; /* id of a task, 0: free */
     WaitQueue waiters;
 } LuaMutex;
 
 typedef struct LuaGuard {
     AluaObject object;
-    const LuaTask *owner; /* NULL when it has let go */
+    uint64_t owner; /* 0 when it has let go */
 } LuaGuard;
 
 static const AluaClass mutex_class;
@@ -29,12 +31,17 @@ static LuaMutex *mutex_check(lua_State *L)
     return alua_check(L, 1, &mutex_class);
 }
 
+static uint64_t current_id(const LuaVM *vm)
+{
+    return vm->current && !vm->callback ? task_id(vm->current) : 0;
+}
+
 /* Give the lock to the first waiter, or free it. */
 static void mutex_hand_over(LuaMutex *self)
 {
     LuaSyncWait *next = lsync_give(&self->waiters);
 
-    self->owner = next ? next->waiter.task : NULL;
+    self->owner = next ? task_id(next->waiter.task) : 0;
 }
 
 /* Returns 0 with the lock held by @task, or the number of results pushed. */
@@ -45,10 +52,10 @@ static int mutex_take(lua_State *L, LuaMutex *self, int64_t deadline)
     ParkResult why;
 
     if (!self->owner) {
-        self->owner = task;
+        self->owner = task_id(task);
         return 0;
     }
-    if (self->owner == task) {
+    if (self->owner == task_id(task)) {
         return luaL_error(L, "mutex is locked by this task already");
     }
     why = lsync_wait(L, &self->waiters, &wait, task, deadline);
@@ -91,11 +98,11 @@ static int mutex_try_lock(lua_State *L)
     LuaMutex *self = mutex_check(L);
     const LuaTask *task = self->object.vm->current;
 
-    if (!task) {
+    if (!task || self->object.vm->callback) {
         return luaL_error(L, "a mutex belongs to a task, and none is running");
     }
     if (!self->owner) {
-        self->owner = task;
+        self->owner = task_id(task);
         lua_pushboolean(L, true);
     } else {
         lua_pushboolean(L, false);
@@ -111,7 +118,7 @@ static int mutex_unlock(lua_State *L)
     if (!self->owner) {
         return luaL_error(L, "mutex is not locked");
     }
-    if (self->owner != self->object.vm->current) {
+    if (self->owner != current_id(self->object.vm)) {
         return luaL_error(L, "mutex is locked by another task");
     }
     mutex_hand_over(self);
@@ -121,7 +128,7 @@ static int mutex_unlock(lua_State *L)
 /* mutex:is_locked() -> boolean */
 static int mutex_is_locked(lua_State *L)
 {
-    lua_pushboolean(L, mutex_check(L)->owner != NULL);
+    lua_pushboolean(L, mutex_check(L)->owner != 0);
     return 1;
 }
 
@@ -149,7 +156,7 @@ static int mutex_guard(lua_State *L)
 
 static int mutex_tostring(lua_State *L)
 {
-    bool locked = mutex_check(L)->owner != NULL;
+    bool locked = mutex_check(L)->owner != 0;
 
     lua_pushfstring(L, "aio.mutex (%s)", locked ? "locked" : "free");
     return 1;
@@ -159,7 +166,7 @@ static int mutex_tostring(lua_State *L)
 static int guard_close(lua_State *L)
 {
     LuaGuard *guard = alua_check(L, 1, &guard_class);
-    const LuaTask *owner = guard->owner;
+    uint64_t owner = guard->owner;
     LuaMutex *mutex;
 
     if (!owner) {
@@ -167,10 +174,10 @@ static int guard_close(lua_State *L)
     }
     lua_getiuservalue(L, 1, UV_MUTEX);
     mutex = lua_touserdata(L, -1);
-    if (mutex->owner == owner && owner != guard->object.vm->current) {
+    if (mutex->owner == owner && owner != current_id(guard->object.vm)) {
         return luaL_error(L, "guard is closed by another task than locked it");
     }
-    guard->owner = NULL;
+    guard->owner = 0;
     if (mutex->owner == owner) { /* not unlocked by hand before */
         mutex_hand_over(mutex);
     }
@@ -192,7 +199,7 @@ static int guard_gc(lua_State *L)
                     0);
         mutex_hand_over(mutex);
     }
-    guard->owner = NULL;
+    guard->owner = 0;
     return 0;
 }
 

@@ -183,6 +183,7 @@ static const AluaClass notifier_class = {
     .name = "aio.notifier",
     .methods = notifier_methods,
     .metamethods = notifier_metamethods,
+    .is_handle = true,
 };
 
 static const luaL_Reg notifier_functions[] = {

@@ -190,7 +190,9 @@ int vm_run_main(LuaVM *vm, lua_CFunction fn, void *arg, size_t stack_size)
         return code; /* its stack is dead, and so is what lies on L */
     }
     if (t->status != LUA_OK) {
-        fprintf(stderr, "aioctl: %s\n", luaL_tolstring(L, -1, NULL));
+        fprintf(stderr, "aioctl: %s\n",
+                lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                               : luaL_typename(L, -1));
         lua_settop(L, base);
         code = code ? code : EXIT_FAILURE;
     } else {

@@ -102,7 +102,8 @@ static void poll_other_bh(void *opaque)
     task_wake(poll->task);
 }
 
-static bool poll_other(LuaContext *c, LuaTask *task, bool blocking)
+static bool poll_other(lua_State *L, LuaContext *c, LuaTask *task,
+                       bool blocking)
 {
     OtherPoll poll = {.task = task, .c = c, .blocking = blocking};
 
@@ -110,6 +111,7 @@ static bool poll_other(LuaContext *c, LuaTask *task, bool blocking)
     while (!poll.done) { /* the bottom half needs our stack: no way out */
         task_park_uncancellable(task, PARK_ON_WORLD);
     }
+    task_check_can_park(L); /* raises the cancel that came meanwhile */
     return poll.progress;
 }
 
@@ -124,5 +126,5 @@ bool lpoll_iteration(lua_State *L, LuaContext *c, bool blocking)
     if (c == c->vm->home) {
         return poll_home(L, c, task, blocking);
     }
-    return poll_other(c, task, blocking);
+    return poll_other(L, c, task, blocking);
 }

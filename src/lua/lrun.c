@@ -45,7 +45,7 @@ static int run(lua_State *L)
 {
     LuaVM *vm = alua_vm(L);
 
-    luaL_checkany(L, 1);
+    alua_check_callable(L, 1);
     vm_check_thread(L, vm);
     if (vm->current && !vm->callback) {
         lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);

@@ -21,10 +21,8 @@ static int scope_close(lua_State *L)
 {
     Scope *s = lua_touserdata(L, 1);
 
-    if (s->open) {
-        scope_pop(s);
-        alua_unanchor(L, &s->object);
-    }
+    scope_pop(s);
+    alua_unanchor(L, &s->object);
     return 0;
 }
 
@@ -71,15 +69,15 @@ static int timeout(lua_State *L)
 {
     luaL_checknumber(L, 1);
     int64_t deadline = task_deadline(alua_opt_seconds(L, 1));
-    luaL_checkany(L, 2);
+    alua_check_callable(L, 2);
     LuaTask *t = task_check_can_park(L);
-    TimeoutScope *s = alua_new(L, &scope_class, sizeof(*s), 0);
+    TimeoutScope *s = alua_new(L, &scope_class, sizeof(*s), 1);
 
     lua_replace(L, 1);
     lua_pushcfunction(L, alua_traceback);
     lua_insert(L, 2);
     alua_anchor(L, 1);
-    scope_push(t, &s->scope, SCOPE_TIMEOUT);
+    scope_push(L, 1, t, SCOPE_TIMEOUT);
     aio_timer_init(task_context(t), &s->timer, QEMU_CLOCK_REALTIME, SCALE_NS,
                    timeout_fire, s);
     s->scope.timer = &s->timer;
@@ -101,14 +99,14 @@ static int shield(lua_State *L)
 {
     LuaVM *vm = alua_vm(L);
 
-    luaL_checkany(L, 1);
+    alua_check_callable(L, 1);
     if (!vm->current || vm->callback) {
         return luaL_error(L, "aio.shield() must be called in a task");
     }
-    Scope *s = alua_new(L, &scope_class, sizeof(*s), 0);
+    alua_new(L, &scope_class, sizeof(Scope), 1);
     lua_insert(L, 1);
     alua_anchor(L, 1);
-    scope_push(vm->current, s, SCOPE_SHIELD);
+    scope_push(L, 1, vm->current, SCOPE_SHIELD);
     lua_toclose(L, 1);
     lua_callk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, shield_done);
     return shield_done(L, LUA_OK, 0);

@@ -24,6 +24,7 @@
 #include "open.h"
 #include "qemu/event_notifier.h"
 #include "sigtable.h"
+#include "suggest.h"
 #include "task_private.h"
 
 enum { UV_CALLBACK = 1, UV_CONTEXT };
@@ -193,7 +194,8 @@ static int check_signal(lua_State *L, int arg)
     }
     if (signo == 0) {
         const char *bare = strncasecmp(name, "SIG", 3) == 0 ? name + 3 : name;
-        const char *close = lcheck_closest(bare, sigtable_names());
+        Suggestion s;
+        const char *close = suggest_among(&s, bare, sigtable_names());
         const char *hint =
             close ? lua_pushfstring(L, " (did you mean '%s'?)", close) : "";
 
@@ -408,6 +410,7 @@ static const AluaClass signal_class = {
     .name = "aio.signal",
     .methods = signal_methods,
     .metamethods = signal_metamethods,
+    .is_handle = true,
 };
 
 static const luaL_Reg signal_functions[] = {

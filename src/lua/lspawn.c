@@ -12,22 +12,12 @@ static void push_handle(lua_State *L, LuaTask *t)
     alua_pushanchored(L, &t->handle->object);
 }
 
-static void check_callable(lua_State *L, int arg)
-{
-    if (!lua_isfunction(L, arg)) {
-        if (luaL_getmetafield(L, arg, "__call") == LUA_TNIL) {
-            luaL_typeerror(L, arg, "function");
-        }
-        lua_pop(L, 1);
-    }
-}
-
 /* aio.spawn(fn, ...) -> task */
 static int spawn(lua_State *L)
 {
     LuaVM *vm = alua_vm(L);
 
-    check_callable(L, 1);
+    alua_check_callable(L, 1);
     task_spawn(L, vm, lua_gettop(L) - 1);
     return 1;
 }
@@ -98,7 +88,7 @@ static int spawn_body(lua_State *L, lua_CFunction body)
 
     luaL_checknumber(L, 1);
     alua_opt_seconds(L, 1);
-    check_callable(L, 2);
+    alua_check_callable(L, 2);
     lua_pushlightuserdata(L, vm);
     lua_pushcclosure(L, body, 1);
     lua_insert(L, 1);
@@ -150,7 +140,8 @@ static int is_cancelled(lua_State *L)
     luaL_checkany(L, 1);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_cancelled);
     lua_pushboolean(L, lua_rawequal(L, 1, -1) ||
-                           alua_test(L, 1, &scope_class) != NULL);
+                           alua_test(L, 1, &scope_class) != NULL ||
+                           group_is_cancel(L, 1));
     return 1;
 }
 

@@ -119,6 +119,19 @@ static void push_handle(lua_State *L, const LuaHandle *h)
     lua_setfield(L, -2, "ref");
 }
 
+/* The table at 1, filled from its end. */
+static int push_handles(lua_State *L)
+{
+    LuaVM *vm = lua_touserdata(L, 2);
+    lua_Integer n = count_handles(vm);
+
+    for (const LuaHandle *h = vm->handles; h; h = h->next) {
+        push_handle(L, h);
+        lua_rawseti(L, 1, n--);
+    }
+    return 0;
+}
+
 /*
  * aio.handles() -> list of {kind=, name=, origin=, description=, armed=, ref=},
  * one per open handle, oldest first
@@ -126,22 +139,20 @@ static void push_handle(lua_State *L, const LuaHandle *h)
 static int handles_get(lua_State *L)
 {
     LuaVM *vm = alua_vm(L);
-    lua_Integer n = count_handles(vm);
 
-    /* Nothing below may collect a handle while the list is walked: a finalizer
+    lua_createtable(L, (int)count_handles(vm), 0);
+    lua_pushcfunction(L, push_handles);
+    lua_pushvalue(L, -2);
+    lua_pushlightuserdata(L, vm);
+    /* While the list is walked nothing may collect a handle: its finalizer
      * would unlink it. */
     int collecting = lua_gc(L, LUA_GCISRUNNING);
-
     lua_gc(L, LUA_GCSTOP);
-    lua_createtable(L, (int)n, 0);
-    for (const LuaHandle *h = vm->handles; h; h = h->next) {
-        push_handle(L, h);
-        lua_rawseti(L, -2, n--);
-    }
+    int status = lua_pcall(L, 2, 0, 0);
     if (collecting) {
         lua_gc(L, LUA_GCRESTART);
     }
-    return 1;
+    return status == LUA_OK ? 1 : lua_error(L);
 }
 
 static const luaL_Reg stats_functions[] = {

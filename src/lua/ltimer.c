@@ -189,6 +189,7 @@ static const AluaClass timer_class = {
     .name = "aio.timer",
     .methods = timer_methods,
     .metamethods = timer_metamethods,
+    .is_handle = true,
 };
 
 static const luaL_Reg timer_functions[] = {

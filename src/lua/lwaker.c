@@ -288,7 +288,7 @@ static int await(lua_State *L)
     LuaVM *vm = alua_vm(L);
     int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
 
-    luaL_checkany(L, 1);
+    alua_check_callable(L, 1);
     task_check_can_park(L);
     lua_settop(L, 1);
     Await *a = alua_new(L, &await_class, sizeof(*a), 1);

@@ -15,13 +15,24 @@
 
 /* ---- cancel requests ---------------------------------------------------- */
 
+static bool is_suspended(const Scope *s)
+{
+    return s->L && lua_status(s->L) == LUA_YIELD;
+}
+
 /* The scope whose request may be delivered now: the outermost one that no
  * shield hides. */
 static Scope *pending_scope(LuaTask *t)
 {
     Scope *found = NULL;
 
-    for (Scope *s = t->scope; s && s->kind != SCOPE_SHIELD; s = s->outer) {
+    for (Scope *s = t->scope; s; s = s->outer) {
+        if (is_suspended(s)) {
+            continue;
+        }
+        if (s->kind == SCOPE_SHIELD) {
+            break;
+        }
         found = s->fired ? s : found;
     }
     return found;
@@ -66,8 +77,15 @@ void task_request_cancel(LuaTask *t)
     task_fire(&t->root);
 }
 
-void scope_push(LuaTask *t, Scope *s, ScopeKind kind)
+void scope_push(lua_State *L, int index, LuaTask *t, ScopeKind kind)
 {
+    Scope *s = lua_touserdata(L, index);
+
+    if (L != t->L) {
+        lua_pushthread(L);
+        lua_setiuservalue(L, index, UV_SCOPE_THREAD);
+        s->L = L;
+    }
     s->kind = kind;
     s->task = t;
     s->outer = t->scope;
@@ -104,6 +122,19 @@ void scope_pop(Scope *s)
     }
 }
 
+void scope_pop_all(LuaTask *t)
+{
+    while (t->scope != &t->root) {
+        Scope *s = t->scope;
+
+        scope_pop(s);
+        if (s->kind == SCOPE_GROUP) {
+            group_detach(s);
+        }
+        alua_unanchor(t->L, &s->object);
+    }
+}
+
 _Noreturn void task_throw_cancel(lua_State *L, LuaTask *t)
 {
     Scope *s = t->throwing;
@@ -136,6 +167,11 @@ int64_t task_deadline(int64_t timeout_ns)
     }
     int64_t now = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     return timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+}
+
+uint64_t task_id(const LuaTask *t)
+{
+    return t->id;
 }
 
 AioContext *task_context(const LuaTask *t)
@@ -261,12 +297,22 @@ static void refuse_park(lua_State *L, LuaVM *vm)
                   "the task is running");
 }
 
+static inline bool may_park(lua_State *L, const LuaTask *t)
+{
+    return t && L == t->vm->priv->inner && !t->vm->callback &&
+           lua_gc(L, LUA_GCCOUNT, 0) >= 0;
+}
+
+bool task_may_park(lua_State *L)
+{
+    return may_park(L, task_on_this_stack());
+}
+
 LuaTask *task_check_can_park(lua_State *L)
 {
     LuaTask *t = task_on_this_stack();
 
-    if (unlikely(!t || L != t->vm->priv->inner || t->vm->callback ||
-                 lua_gc(L, LUA_GCCOUNT, 0) < 0)) {
+    if (unlikely(!may_park(L, t))) {
         refuse_park(L, alua_vm(L));
     }
     if (task_has_pending(t)) {

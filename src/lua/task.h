@@ -57,6 +57,9 @@ int64_t task_deadline(int64_t timeout_ns);
 
 AioContext *task_context(const LuaTask *t);
 
+/* A number that no other task of the VM has or had; never 0. */
+uint64_t task_id(const LuaTask *t);
+
 /* ---- wakers: aio.park() ended from anywhere ----------------------------- */
 
 typedef struct LuaWaker LuaWaker;

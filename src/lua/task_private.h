@@ -32,6 +32,9 @@ typedef enum TaskState {
  * Who may cancel what a task is doing.  Scopes form a stack per task, with the
  * task's own (root) at the bottom.  A request is delivered once, at a park; the
  * outermost request is delivered first, but a shield hides all those below it.
+ *
+ * A scope that was opened in a user's coroutine counts only while that one is
+ * not suspended: what the task does meanwhile is not in the scope.
  */
 typedef enum ScopeKind {
     SCOPE_ROOT,
@@ -42,6 +45,7 @@ typedef enum ScopeKind {
 
 typedef struct Scope {
     AluaObject object; /* class aio.scope; unused in the root */
+    lua_State *L;      /* the coroutine it is in, kept alive; NULL: the task */
     ScopeKind kind;
     bool fired; /* asked to cancel and not yet delivered */
     bool open;
@@ -51,6 +55,7 @@ typedef struct Scope {
     struct Scope *outer;
 } Scope;
 
+enum { UV_SCOPE_THREAD = 1 };
 enum { UV_RESULT = 1, UV_INFO = 2, UV_SPAWNER = 3 };
 /* Fields of the table in UV_INFO. */
 enum { INFO_NAME = 1, INFO_TRACEBACK = 2, INFO_ORIGIN = 3 };
@@ -70,6 +75,7 @@ struct LuaTask {
     Coroutine *co;
     void (*run)(LuaTask *t);
     TaskHandle *handle;
+    uint64_t id;
 
     /* The flow that runs when this one leaves; and ours while parked. */
     LuaTask *outer_task;
@@ -132,8 +138,15 @@ LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs);
 
 void task_request_cancel(LuaTask *t);
 void task_fire(Scope *scope);
-void scope_push(LuaTask *t, Scope *scope, ScopeKind kind);
+/* Opens the anchored scope at @index of @L, in @L; user value 1 is ours. */
+void scope_push(lua_State *L, int index, LuaTask *t, ScopeKind kind);
 void scope_pop(Scope *scope);
+/* Their coroutines are dead or will never run in this task again. */
+void scope_pop_all(LuaTask *t);
+/* The children of a group whose body will not wait for them. */
+void group_detach(Scope *scope);
+/* Is the value at @arg a group that was raised in its body? */
+bool group_is_cancel(lua_State *L, int arg);
 /* Take back a PARK_CANCELLED that will not be raised now. */
 void task_unreport(LuaTask *t);
 /* A cancellation could be raised right now. */
@@ -142,6 +155,8 @@ bool task_has_pending(LuaTask *t);
 _Noreturn void task_throw_pending(lua_State *L, LuaTask *t);
 /* The timer of a task: its park is over. */
 void task_late(void *opaque);
+/* Would task_check_can_park() find nothing wrong but a pending cancel? */
+bool task_may_park(lua_State *L);
 /* Its error counts as received. */
 void task_receive(TaskHandle *h);
 void task_yield(lua_State *L, LuaTask *t);

@@ -87,6 +87,20 @@ static int store_failure(lua_State *L)
     return 0;
 }
 
+/* There is no memory to keep the failure for whoever may ask later. */
+static void tell_at_once(LuaTask *t, TaskHandle *h)
+{
+    char origin[160];
+
+    h->received = true;
+    if (!t->joiners.head && !t->group) {
+        task_describe(t, t->L, origin, sizeof(origin));
+        lua_pushnil(t->L);
+        lua_getiuservalue(t->L, 1, UV_RESULT);
+        vm_uncaught(t->vm, t->L, origin);
+    }
+}
+
 static void task_finish(LuaTask *t, int status, int base)
 {
     lua_State *L = t->L;
@@ -125,7 +139,11 @@ static void task_finish(LuaTask *t, int status, int base)
             lua_pushcfunction(L, store_failure);
             lua_pushvalue(L, 1);
             lua_rotate(L, -3, -1);
-            lua_pcall(L, 2, 0, 0);
+            if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+                lua_pop(L, 1);
+                tell_at_once(t, h);
+                return;
+            }
             h->counted = true;
             t->vm->priv->failed++;
             vm_attend(t->vm, VM_REAP);
@@ -158,9 +176,7 @@ static void task_ended(LuaTask *t)
 {
     TaskHandle *h = t->handle;
 
-    while (t->scope != &t->root) {
-        scope_pop(t->scope);
-    }
+    scope_pop_all(t);
     if (t->waker) {
         waker_task_ended(t->waker);
         t->waker = NULL;
@@ -218,6 +234,7 @@ static void task_reset(LuaTask *t, TaskHandle *h)
     t->L = t->inner = L;
     t->timer = timer;
     t->handle = h;
+    t->id = ++vm->priv->tasks_made;
     t->state = TASK_READY;
     t->root.kind = SCOPE_ROOT;
     t->root.task = t;
@@ -363,9 +380,7 @@ bool task_unwind_abandoned(LuaTask *t)
     if (!t->co) {
         return false;
     }
-    while (t->scope != &t->root) {
-        scope_pop(t->scope);
-    }
+    scope_pop_all(t);
     t->leaving = false;
     t->inner = t->L;
     t->state = TASK_READY;
@@ -380,8 +395,8 @@ enum { POOL_MAX = 1024 }; /* ended tasks kept, with their Lua threads */
 
 static void task_free(LuaTask *t)
 {
-    while (t->scope && t->scope != &t->root) {
-        scope_pop(t->scope);
+    if (t->scope) {
+        scope_pop_all(t);
     }
     if (t->waker) {
         waker_task_ended(t->waker);
@@ -436,9 +451,7 @@ static void leave_behind(LuaTask *t)
     t->handle->state = TASK_CANCELLED;
     t->handle->received = true;
     t->handle->task = NULL;
-    while (t->scope != &t->root) {
-        scope_pop(t->scope);
-    }
+    scope_pop_all(t);
     if (t->waker) {
         waker_task_ended(t->waker);
         t->waker = NULL;

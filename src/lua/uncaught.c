@@ -12,10 +12,18 @@
 
 enum { MAX_HANDLER_ARGS = 3 };
 
+/* The origin travels as a pointer: making it a string may raise. */
+static void push_origin(lua_State *L)
+{
+    lua_pushstring(L, lua_touserdata(L, MAX_HANDLER_ARGS));
+    lua_replace(L, MAX_HANDLER_ARGS);
+}
+
 /* Protected: error, traceback, origin -> calls the handler; true when there is
  * one. */
 static int call_handler(lua_State *L)
 {
+    push_origin(L);
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_on_error) == LUA_TNIL) {
         lua_pushboolean(L, 0);
         return 1;
@@ -29,6 +37,7 @@ static int call_handler(lua_State *L)
 /* Protected: error, traceback, origin -> prints them. */
 static int print_error(lua_State *L)
 {
+    push_origin(L);
     const char *message = luaL_tolstring(L, 1, NULL);
     const char *trace = lua_tostring(L, 2);
 
@@ -47,6 +56,13 @@ static bool is_cancel(lua_State *L, int index)
     return same;
 }
 
+/* What can be said of the error at @index without memory. */
+static const char *plain_message(lua_State *L, int index)
+{
+    return lua_type(L, index) == LUA_TSTRING ? lua_tostring(L, index)
+                                             : luaL_typename(L, index);
+}
+
 /* Pushes a protected call of @fn with copies of the three values at @at. */
 static bool protect(lua_State *L, lua_CFunction fn, int at, int nresults)
 {
@@ -62,23 +78,30 @@ void vm_uncaught(LuaVM *vm, lua_State *L, const char *origin)
     int at = lua_gettop(L) - 1;
 
     lua_insert(L, at); /* error, traceback */
-    if (!lua_checkstack(L, LUA_MINSTACK) || is_cancel(L, at)) {
+    if (!lua_checkstack(L, LUA_MINSTACK)) {
+        fprintf(stderr, "aioctl: error in %s: not enough memory\n", origin);
+        vm_request_exit(vm, EXIT_FAILURE);
+        lua_settop(L, at - 1);
+        return;
+    }
+    if (is_cancel(L, at)) {
         lua_settop(L, at - 1); /* an interrupted callback is no error */
         return;
     }
-    lua_pushstring(L, origin);
+    lua_pushlightuserdata(L, (void *)origin);
     bool handled = false;
     if (protect(L, call_handler, at, 1)) {
         handled = lua_toboolean(L, -1);
     } else { /* the handler failed: its error is the one to tell */
         lua_replace(L, at);
-        lua_pushliteral(L, "aio.on_error");
+        lua_pushlightuserdata(L, "aio.on_error");
         lua_replace(L, at + 2);
     }
     if (!handled) {
         lua_settop(L, at + 2);
         if (!protect(L, print_error, at, 0)) {
-            fprintf(stderr, "aioctl: error in %s\n", origin);
+            fprintf(stderr, "aioctl: error in %s: %s\n", origin,
+                    plain_message(L, at));
         }
         if (!vm->log_errors) {
             vm_request_exit(vm, EXIT_FAILURE);

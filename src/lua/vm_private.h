@@ -46,7 +46,8 @@ struct LuaVMPrivate {
     LuaTask *retired; /* ended ones whose thread a script has seen */
     uint64_t live_refd;
     uint64_t live_count;
-    uint64_t failed; /* ended with an error that nobody received yet */
+    uint64_t tasks_made; /* ever: numbers for them */
+    uint64_t failed;     /* ended with an error that nobody received yet */
     int64_t reap_next_ns;
     QEMUTimer reap_timer;
 

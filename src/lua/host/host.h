@@ -11,7 +11,6 @@
  * signals.c   INT, TERM, PIPE, USR1 and --timeout
  * osexit.c    os.exit() that leaves through the loop
  * dump.c      what USR1 and --stats print
- * suggest.c   "did you mean"
  *
  * Without long options the executable behaves as Debian's lua5.4 does, message
  * for message; spec/lua/host_spec.lua runs both side by side.
@@ -25,6 +24,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "suggest.h"
 
 #define HOST_NAME "aioctl"
 #define HOST_EXIT_TIMEOUT 124
@@ -156,18 +157,5 @@ void dump_stats(LuaVM *vm);
 /* ---- osexit.c ----------------------------------------------------------- */
 
 void osexit_install(Host *host, lua_State *L);
-
-/* ---- suggest.c ---------------------------------------------------------- */
-
-/* Finds the closest of many words; a far one is no suggestion. */
-typedef struct Suggestion {
-    const char *word;
-    char best[64];
-    unsigned distance;
-} Suggestion;
-
-void suggest_begin(Suggestion *s, const char *word);
-void suggest_offer(Suggestion *s, const char *candidate);
-const char *suggest_best(const Suggestion *s); /* or NULL */
 
 #endif

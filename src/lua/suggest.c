@@ -2,11 +2,14 @@
  * suggest.c - "did you mean": the closest of many words
  *
  * The distance is the number of single-character edits, a swap of neighbours
- * counting as one (optimal string alignment).  A candidate is close when at
- * most a third of the longer word is wrong, and never more than three letters.
+ * counting as one (optimal string alignment); case does not matter.  A
+ * candidate is close when at most a third of the longer word is wrong, and
+ * never more than three letters.
  */
-#include "host/host.h"
+#include "suggest.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +19,11 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 {
     unsigned m = a < b ? a : b;
     return m < c ? m : c;
+}
+
+static bool differ(char a, char b)
+{
+    return tolower((unsigned char)a) != tolower((unsigned char)b);
 }
 
 static unsigned edit_distance(const char *a, const char *b)
@@ -30,10 +38,10 @@ static unsigned edit_distance(const char *a, const char *b)
     for (size_t i = 1; i <= na; i++) {
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= nb; j++) {
-            unsigned differs = a[i - 1] != b[j - 1];
+            unsigned differs = differ(a[i - 1], b[j - 1]);
             row[j] = min3(last[j] + 1, row[j - 1] + 1, last[j - 1] + differs);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-                a[i - 2] == b[j - 1] && before[j - 2] + 1 < row[j]) {
+            if (i > 1 && j > 1 && !differ(a[i - 1], b[j - 2]) &&
+                !differ(a[i - 2], b[j - 1]) && before[j - 2] + 1 < row[j]) {
                 row[j] = before[j - 2] + 1;
             }
         }
@@ -70,4 +78,13 @@ void suggest_offer(Suggestion *s, const char *candidate)
 const char *suggest_best(const Suggestion *s)
 {
     return s->best[0] ? s->best : NULL;
+}
+
+const char *suggest_among(Suggestion *s, const char *word,
+                          const char *const *names)
+{
+    for (suggest_begin(s, word); *names; names++) {
+        suggest_offer(s, *names);
+    }
+    return suggest_best(s);
 }
