@@ -11,6 +11,7 @@
  */
 #include <sched.h>
 
+#include "coro/thread.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -128,11 +129,24 @@ void aio_context_unref(AioContext *ctx)
 void aio_context_acquire(AioContext *ctx)
 {
     qemu_rec_mutex_lock(&ctx->lock);
+    if (ctx->lock_depth++ == 0) {
+        qatomic_set(&ctx->lock_owner, (const void *)coroutine_thread());
+    }
 }
 
 void aio_context_release(AioContext *ctx)
 {
+    if (--ctx->lock_depth == 0) {
+        qatomic_set(&ctx->lock_owner, NULL);
+    }
     qemu_rec_mutex_unlock(&ctx->lock);
+}
+
+unsigned context_lock_depth(AioContext *ctx)
+{
+    bool mine = qatomic_read(&ctx->lock_owner) == coroutine_thread();
+
+    return mine ? ctx->lock_depth : 0;
 }
 
 /* ---- hooks -------------------------------------------------------------- */

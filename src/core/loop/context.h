@@ -114,6 +114,9 @@ struct AioContext {
     unsigned depth;          /* ticks of this context on the stack */
     unsigned walking;        /* ... that may hold handler pointers */
     bool poll_started;       /* busy polling has begun, not yet ended */
+    bool unlocked;           /* this sleep has given up the big lock */
+    unsigned unlock_depth;   /* the depth whose sleep does; 0: none */
+    AioContext *shown_as;    /* what callbacks see as current; NULL: this one */
     uint32_t notify_me_home; /* what home last stored to notify_me */
     int64_t poll_ns;         /* current busy-polling budget */
     AioContextStats stats;   /* (notifies is in notify_count) */
@@ -152,7 +155,8 @@ struct AioContext {
 
     /* ---- own locking */
     QEMUTimerListGroup tlg;
-    QemuRecMutex lock; /* aio_context_acquire() */
+    QemuRecMutex lock;   /* aio_context_acquire() */
+    unsigned lock_depth; /* under the lock: how often it is held */
     BdrvGraphRWlock *bdrv_graph;
 
     /* ---- list_lock */
@@ -168,7 +172,8 @@ struct AioContext {
     int refcnt;
     int visitors; /* see context_visit() */
     LoopThread *home;
-    uint32_t notify_me; /* notify.c */
+    const void *lock_owner; /* CoroutineThread; NULL: not held */
+    uint32_t notify_me;     /* notify.c */
     bool notified;
     uint64_t notify_count;
     QEMUBH *bh_remote;         /* scheduled by others, last one first */
@@ -183,6 +188,9 @@ struct AioContext {
 
 /* ---- context.c ---------------------------------------------------------- */
 
+/* How often the calling thread holds aio_context_acquire()'s lock. */
+unsigned context_lock_depth(AioContext *ctx);
+
 /* Registers a hook once; again: nothing.  Home thread. */
 void context_add_hook(AioContext *ctx, const ContextHook *hook);
 void context_run_before_wait(AioContext *ctx);
@@ -195,6 +203,17 @@ void context_run_before_wait(AioContext *ctx);
  */
 void context_visit(AioContext *ctx);
 void context_end_visit(AioContext *ctx);
+
+/* ---- mainloop.c: around a sleep at ctx->unlock_depth -------------------- */
+
+void main_loop_begin_sleep(AioContext *ctx);
+void main_loop_end_sleep(AioContext *ctx);
+
+/* ---- biglock.c ---------------------------------------------------------- */
+
+/* Gives up the big lock until a thread that waits for it, if one does, has had
+ * it.  Nothing when the caller does not hold it. */
+void big_lock_let_in(void);
 
 /* ---- home.c: which thread may poll -------------------------------------- */
 

@@ -19,6 +19,7 @@
  */
 #include "loop/context.h"
 #include "qemu/atomic.h"
+#include "qemu/main-loop.h"
 
 #ifdef CONFIG_GLIB
 
@@ -212,3 +213,8 @@ GSource *aio_get_g_source(AioContext *ctx)
     return NULL;
 }
 #endif
+
+GSource *iohandler_get_g_source(void)
+{
+    return aio_get_g_source(iohandler_get_aio_context());
+}

@@ -124,9 +124,10 @@ void context_drop_home(AioContext *ctx)
 AioContext *context_enter(AioContext *ctx)
 {
     AioContext *previous = coroutine_thread_context();
+    AioContext *shown = ctx->shown_as ? ctx->shown_as : ctx;
 
-    if (previous != ctx) {
-        coroutine_set_thread_context(ctx);
+    if (previous != shown) {
+        coroutine_set_thread_context(shown);
     }
     return previous;
 }

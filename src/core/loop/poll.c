@@ -45,8 +45,14 @@ static void sleep_in_monitor(AioContext *ctx, int64_t timeout)
     /* Signal handlers may have queued something since the timeout was made. */
     timeout = qemu_soonest_timeout(timeout, bh_timeout(ctx));
     ctx->stats.blocked += timeout != 0;
+    if (unlikely(ctx->unlock_depth == ctx->depth) && timeout) {
+        main_loop_begin_sleep(ctx);
+    }
     fdmon_wait(ctx, timeout);
     notify_end_wait(ctx);
+    if (unlikely(ctx->unlocked)) {
+        main_loop_end_sleep(ctx);
+    }
 }
 
 /*
