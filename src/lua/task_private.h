@@ -69,13 +69,10 @@ struct TaskHandle {
     int nresults;
 };
 
+/* Aligned to a cache line; parking and waking touches the first. */
 struct LuaTask {
     LuaVM *vm;
-    lua_State *L;
     Coroutine *co;
-    void (*run)(LuaTask *t);
-    TaskHandle *handle;
-    uint64_t id;
 
     /* The flow that runs when this one leaves; and ours while parked. */
     LuaTask *outer_task;
@@ -90,15 +87,20 @@ struct LuaTask {
     bool queued;    /* on the ready queue */
     bool counted;   /* its park counts in vm->active */
     bool countable; /* ... would, if it were ref'd */
+    bool unrefd;
+    bool token;     /* aio.park(): a wake came early */
+    bool in_park;   /* inside aio.park() */
+    uint32_t fired; /* scopes with an undelivered request */
+
+    lua_State *L;
+    TaskHandle *handle;
+    void (*run)(LuaTask *t);
+    uint64_t id;
     bool started;
     bool is_main;
-    bool unrefd;
     bool seen;    /* a script may hold the thread */
-    bool token;   /* aio.park(): a wake came early */
-    bool in_park; /* inside aio.park() */
     bool leaving; /* called os.exit: never run again */
     int nargs;
-    int nresults; /* of main_run: results left above base */
     int status;   /* lua_pcall's, for main tasks run by vm_run() */
     int base;     /* of main tasks: index of the message handler, or 0 */
     int line;     /* where it was spawned */
@@ -106,7 +108,6 @@ struct LuaTask {
     Scope root;
     Scope *scope;    /* innermost */
     Scope *throwing; /* whose cancellation task_throw_cancel() raises */
-    unsigned fired;  /* scopes with an undelivered request */
 
     WaitQueue joiners;
     LuaGroup *group;

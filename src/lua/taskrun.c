@@ -242,13 +242,17 @@ static void task_reset(LuaTask *t, TaskHandle *h)
     h->task = t;
 }
 
+enum { CACHE_LINE = 64 };
+
 static LuaTask *task_alloc(lua_State *L, LuaVM *vm)
 {
-    LuaTask *t = calloc(1, sizeof(*t));
+    size_t size = ROUND_UP(sizeof(LuaTask), CACHE_LINE);
+    LuaTask *t = aligned_alloc(CACHE_LINE, size);
 
     if (!t) {
         luaL_error(L, "not enough memory");
     }
+    memset(t, 0, size);
     t->vm = vm;
     aio_timer_init(vm->home->ctx, &t->timer, QEMU_CLOCK_REALTIME, SCALE_NS,
                    task_late, t);

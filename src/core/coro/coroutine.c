@@ -76,7 +76,6 @@ static inline void enter_in(CoroutineThread *thread, AioContext *ctx,
     Coroutine *self = thread->current;
     check_enterable(co);
     co->caller = self;
-    co->started = true;
     /* Whoever hands co to another thread does so with release order. */
     qatomic_set(&co->ctx, ctx);
     depart(thread, self, co);
@@ -150,7 +149,6 @@ static inline Coroutine *next_of_slice(Coroutine *self, Coroutine *caller)
     }
     check_not_active(next);
     next->caller = caller;
-    next->started = true;
     qatomic_set(&next->ctx, self->ctx);
     return next;
 }
@@ -188,13 +186,18 @@ void coroutine_fn qemu_coroutine_yield(void)
         yield_and_wake(thread, self);
         return;
     }
-    Coroutine *to = next_of_slice(self, caller_of(self));
+    Coroutine *caller = caller_of(self);
+    Coroutine *to = next_of_slice(self, caller);
     if (to == self) {
         return; /* nobody else was ready */
     }
     self->caller = NULL;
     depart(thread, self, to);
-    coro_switch(&self->sp, to->sp);
+    if (to != caller) {
+        coro_switch_peer(&self->sp, to->sp);
+    } else {
+        coro_switch(&self->sp, to->sp);
+    }
     checker_arrive(self);
 }
 
@@ -205,10 +208,10 @@ static inline void end(Coroutine *self)
     const char *scheduled = qatomic_read(&self->scheduled);
     CHECKF(!scheduled, "coroutine '%s' ended while scheduled in '%s'",
            coroutine_name(self), scheduled);
-    if (likely(QSIMPLEQ_EMPTY(&self->co_queue_wakeup))) {
-        to = next_of_slice(self, to);
-    } else {
+    if (unlikely(!QSIMPLEQ_EMPTY(&self->co_queue_wakeup))) {
         QSIMPLEQ_CONCAT(&thread->woken, &self->co_queue_wakeup);
+    } else {
+        to = next_of_slice(self, to);
     }
     self->caller = NULL;
     depart(thread, self, to);
@@ -221,6 +224,7 @@ static void coroutine_main(void *opaque)
     Coroutine *self = opaque;
     checker_arrive(self);
     for (;;) {
+        self->started = true;
         self->entry(self->entry_arg);
         end(self);
     }

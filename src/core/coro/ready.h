@@ -35,12 +35,29 @@ extern const char ready_queue_name[];
  * lie between would have nothing else to do. */
 bool ready_queue_next_slice(ReadyQueue *queue);
 
+/* What the switch to @co will touch; its object is in the cache, which that of
+ * the one after it should be by then. */
+static inline void ready_queue_prefetch(const Coroutine *co)
+{
+    const char *sp = co->sp;
+
+    __builtin_prefetch(co->ready_next.sqe_next);
+    __builtin_prefetch(co->entry_arg);
+    __builtin_prefetch(sp);
+    __builtin_prefetch(sp + 64);
+    __builtin_prefetch(sp + 128);
+    __builtin_prefetch(sp + 192);
+}
+
 static inline Coroutine *ready_queue_pop(ReadyQueue *queue)
 {
     Coroutine *co = queue->head;
 
     queue->head = co->ready_next.sqe_next;
     queue->popped++;
+    if (queue->head) {
+        ready_queue_prefetch(queue->head);
+    }
     return co;
 }
 

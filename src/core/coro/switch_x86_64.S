@@ -7,9 +7,12 @@
  * sides of the change of rsp, because both stacks have the same shape there.
  *
  * The control words are loaded without looking: measured, that is cheaper than
- * comparing, as the load of a just stored MXCSR stalls.  The jump through rcx
- * instead of ret lets the branch predictor learn the target; the return
- * predictor would be wrong every time.
+ * comparing, as the load of a just stored MXCSR stalls.
+ *
+ * Between a coroutine and its caller the return predictor would be wrong every
+ * time; the jump through rcx lets the branch predictor learn the target.  Peers
+ * that stop in the same way return to the same places: there ret is right, and
+ * so are those that follow.
  */
 #include "coro/switch.h"
 
@@ -54,6 +57,9 @@
     POP r12
     POP rbx
     POP rbp
+.endm
+
+.macro RETURN_ELSEWHERE
     popq %rcx
     .cfi_adjust_cfa_offset -8
     .cfi_register %rip, %rcx
@@ -79,7 +85,14 @@
 FUNCTION coro_switch
     LEAVE
     CONTINUE
+    RETURN_ELSEWHERE
 END coro_switch
+
+FUNCTION coro_switch_peer
+    LEAVE
+    CONTINUE
+    ret
+END coro_switch_peer
 
 /* A parked stack pointer is 0 mod 16, as a call wants it. */
 FUNCTION coro_switch_call
@@ -87,6 +100,7 @@ FUNCTION coro_switch_call
     movq %rcx, %rdi
     callq *%rdx
     CONTINUE
+    RETURN_ELSEWHERE
 END coro_switch_call
 
 /* rbx: the function, r12: its argument; rsp is 0 mod 16.  Nothing called us:

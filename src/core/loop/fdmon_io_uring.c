@@ -46,13 +46,24 @@ static int fdmon_io_uring_wait(AioContext *ctx, AioHandlerList *ready_list,
     return state->ready_count;
 }
 
+static bool nothing_to_submit(const FDMonUringState *state, const Ring *ring)
+{
+    return ring->generation == state->generation && !state->todo &&
+           !qatomic_read(&state->changed_count) &&
+           io_uring_sq_ready(&ring->uring) == 0;
+}
+
 /* What is queued goes to the kernel first: it cannot report fds it does not
  * watch.  That costs a system call once, not in each round of busy polling. */
 static bool fdmon_io_uring_need_wait(AioContext *ctx)
 {
     FDMonUringState *state = ctx->fdmon_io_uring;
-    Ring *ring = usable_ring(ctx, state);
+    Ring *ring = ctx->ring;
 
+    if (likely(ring_is_surely_mine(ring) && nothing_to_submit(state, ring))) {
+        return ring_is_ready(ring);
+    }
+    ring = usable_ring(ctx, state);
     uring_polls_flush(ctx, state, ring);
     ring_submit(ring);
     return ring_is_ready(ring);

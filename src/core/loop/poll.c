@@ -145,7 +145,8 @@ bool tick_would_be_idle(AioContext *ctx)
            !ctx->hook_count && !ctx->fdmon_next && !ctx->poll_started &&
            aio_external_disabled(ctx) == ctx->external_applied &&
            !qatomic_read(&ctx->co_remote) && !fdmon_need_wait(ctx) &&
-           !timerlistgroup_expired(&ctx->tlg);
+           (timerlistgroup_is_empty(&ctx->tlg) ||
+            !timerlistgroup_expired(&ctx->tlg));
 }
 
 bool aio_poll_more(AioContext *ctx, bool blocking, unsigned more)

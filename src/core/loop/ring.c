@@ -46,11 +46,11 @@ enum {
 
 /* ---- who may enter ------------------------------------------------------ */
 
-static unsigned fork_count;
+unsigned ring_fork_count;
 
 static void count_fork(void)
 {
-    fork_count++;
+    ring_fork_count++;
 }
 
 static void watch_forks(void)
@@ -72,7 +72,7 @@ static __attribute__((noinline)) uint64_t this_thread(void)
 
 bool ring_is_mine(const Ring *ring)
 {
-    return ring->owner == this_thread() && ring->fork_count == fork_count;
+    return ring->owner == this_thread() && ring->fork_count == ring_fork_count;
 }
 
 /* ---- making ------------------------------------------------------------- */
@@ -206,7 +206,7 @@ static bool ring_open(Ring *ring, Error **errp)
     /* Spares looking the fd up in every call; works without, before 5.18. */
     io_uring_register_ring_fd(&ring->uring);
     ring->owner = this_thread();
-    ring->fork_count = fork_count;
+    ring->fork_count = ring_fork_count;
     ring->buffers_ready = false;
     ring->completes_inline = false;
     return true;
@@ -229,7 +229,7 @@ void ring_reopen(Ring *ring)
 
     /* In this process the old thread could still tell us how they end; after
      * a fork only our parent will know. */
-    CHECKF(ring->in_flight == 0 || ring->fork_count != fork_count,
+    CHECKF(ring->in_flight == 0 || ring->fork_count != ring_fork_count,
            "a context moves to another thread with %u file requests in flight",
            ring->in_flight);
     ring_close(ring);

@@ -89,6 +89,15 @@ static inline void ring_ensure_mine_fast(Ring *ring)
     }
 }
 
+extern unsigned ring_fork_count; /* ring.c's: forks seen by this process */
+
+/* The same without a call: false means to ask ring_is_mine(). */
+static inline bool ring_is_surely_mine(const Ring *ring)
+{
+    return ring->home == ring->ctx->home && ring->home &&
+           ring->fork_count == ring_fork_count;
+}
+
 /* Its work: a new ring in place of the old one, without the buffers. */
 void ring_reopen(Ring *ring);
 

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "loop/timerheap.h"
+#include "qemu/atomic.h"
 #include "qemu/queue.h"
 #include "qemu/thread.h"
 
@@ -42,6 +43,16 @@ uint64_t timerlist_run(QEMUTimerList *list);
 uint64_t timerlistgroup_run(QEMUTimerListGroup *tlg);
 /* Is one due?  Reads no clock that has no timers. */
 bool timerlistgroup_expired(QEMUTimerListGroup *tlg);
+/* Is none armed? */
+static inline bool timerlistgroup_is_empty(const QEMUTimerListGroup *tlg)
+{
+    int64_t keys = INT64_MAX;
+
+    for (int type = 0; type < QEMU_CLOCK_MAX; type++) {
+        keys &= qatomic_read_i64(&tlg->tl[type]->head_key);
+    }
+    return keys == INT64_MAX;
+}
 void timerlist_unref(QEMUTimerList *list);
 bool timerlist_is_running_elsewhere(QEMUTimerList *list);
 /* First deadline of a timer with all attributes in @mask, or INT64_MAX. */

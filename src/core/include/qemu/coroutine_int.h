@@ -13,38 +13,39 @@
 
 struct ReadyQueue;
 
+/* Aligned to a cache line: a switch to the next ready one touches only the
+ * first of the object (of co_queue_wakeup the head is looked at). */
 struct Coroutine {
-    /* Touched by every switch. */
     void *sp;              /* of the parked stack */
     Coroutine *caller;     /* who entered it, NULL when not active */
     AioContext *ctx;       /* atomic: where it was entered last */
     const char *scheduled; /* atomic: who scheduled it, NULL when not */
-    struct ReadyQueue *slice; /* whose coroutine it has entered, or NULL */
-
-    CoroutineEntry *entry;
+    QSIMPLEQ_ENTRY(Coroutine) ready_next; /* the loop's, home thread */
     void *entry_arg;
-
+    uint16_t stack_class;  /* fixed while the object exists */
+    bool canary;           /* no guard below: check at each switch; fixed */
+    bool started;          /* has been entered since creation */
+    bool entering_woken;   /* its frames include enter_woken() */
+    bool arrived;          /* ASan knows already */
     /* Coroutines to enter when this one yields or ends.  Its own thread. */
     QSIMPLEQ_HEAD(, Coroutine) co_queue_wakeup;
+
+    CoroutineEntry *entry;
+    struct ReadyQueue *slice; /* whose coroutine it has entered, or NULL */
+
     QSIMPLEQ_ENTRY(Coroutine) co_queue_next; /* on a queue it waits in */
 
-    /* The loop's: from other threads, and in the home thread. */
+    /* The loop's, from other threads. */
     QSLIST_ENTRY(Coroutine) co_scheduled_next;
-    QSIMPLEQ_ENTRY(Coroutine) ready_next;
 
     unsigned locks_held; /* coroutine locks; zero at the end */
 
     /* The stack.  Fixed while the object exists. */
-    uint16_t stack_class;
-    bool canary;         /* no guard below: check at each switch */
-    bool started;        /* has been entered since creation */
-    bool entering_woken; /* its frames include enter_woken() */
-    bool arrived;        /* ASan knows already */
-    uint32_t uses;       /* times it ended, over all its lives */
     char *stack_base;    /* lowest usable byte */
     size_t stack_size;   /* up to the end of the stack's memory */
     void *slab;
     QSLIST_ENTRY(Coroutine) pool_next;
+    uint32_t uses; /* times it ended, over all its lives */
 
     /* For reports.  Set by aio_co_set_name(). */
     const char *name;
