@@ -235,13 +235,13 @@ static int park(lua_State *L)
         why = task_park(t, PARK_ON_TASKS, deadline);
         t->in_park = false;
     }
-    t->token = t->token && why != PARK_WOKEN;
-    if (why == PARK_CANCELLED) {
+    if (unlikely(why == PARK_CANCELLED)) {
         task_throw_cancel(L, t);
     }
     if (why == PARK_TIMEOUT) {
         return alua_timeout(L);
     }
+    t->token = false;
     lua_pushboolean(L, 1);
     return 1;
 }

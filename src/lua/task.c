@@ -209,11 +209,29 @@ static void park_switch(LuaTask *t)
     task_flow_enter(t);
 }
 
-static ParkResult park(LuaTask *t, ParkKind kind, int64_t deadline_ns)
+/* A wait that the world can end; the VM counts it. */
+static void park_counted(LuaTask *t, int64_t deadline_ns)
 {
     LuaVM *vm = t->vm;
+    bool timed = deadline_ns >= 0 && deadline_ns != INT64_MAX;
 
-    DCHECK(vm->current == t);
+    t->countable = true;
+    t->counted = !t->unrefd;
+    vm->active += t->counted;
+    if (timed) {
+        timer_mod_ns(&t->timer, deadline_ns);
+    }
+    park_switch(t);
+    if (timed && timer_pending(&t->timer)) {
+        timer_del(&t->timer);
+    }
+    vm->active -= t->counted;
+    t->counted = t->countable = false;
+}
+
+static inline ParkResult park(LuaTask *t, ParkKind kind, int64_t deadline_ns)
+{
+    DCHECK(t->vm->current == t);
     if (t->woken) {
         t->woken = false;
         return PARK_WOKEN;
@@ -226,21 +244,13 @@ static ParkResult park(LuaTask *t, ParkKind kind, int64_t deadline_ns)
             return PARK_CANCELLED;
         }
     }
-    bool timed = deadline_ns >= 0 && deadline_ns != INT64_MAX;
-
-    t->countable = kind == PARK_ON_WORLD || timed;
-    t->counted = t->countable && !t->unrefd;
-    vm->active += t->counted;
-    if (timed) {
-        timer_mod_ns(&t->timer, deadline_ns);
+    if (kind == PARK_ON_WORLD ||
+        (deadline_ns >= 0 && deadline_ns != INT64_MAX)) {
+        park_counted(t, deadline_ns);
+    } else {
+        park_switch(t);
     }
-    park_switch(t);
-    if (timed) {
-        timer_del(&t->timer);
-    }
-    vm->active -= t->counted;
-    t->counted = t->countable = false;
-    if (t->reason == PARK_CANCELLED) {
+    if (unlikely(t->reason == PARK_CANCELLED)) {
         Scope *s = pending_scope(t);
 
         if (!s) {

@@ -55,18 +55,25 @@ static bool nothing_to_submit(const FDMonUringState *state, const Ring *ring)
 
 /* What is queued goes to the kernel first: it cannot report fds it does not
  * watch.  That costs a system call once, not in each round of busy polling. */
-static bool fdmon_io_uring_need_wait(AioContext *ctx)
+static QEMU_NOINLINE bool submit_and_look(AioContext *ctx)
 {
     FDMonUringState *state = ctx->fdmon_io_uring;
-    Ring *ring = ctx->ring;
+    Ring *ring = usable_ring(ctx, state);
 
-    if (likely(ring_is_surely_mine(ring) && nothing_to_submit(state, ring))) {
-        return ring_is_ready(ring);
-    }
-    ring = usable_ring(ctx, state);
     uring_polls_flush(ctx, state, ring);
     ring_submit(ring);
     return ring_is_ready(ring);
+}
+
+static bool fdmon_io_uring_need_wait(AioContext *ctx)
+{
+    Ring *ring = ctx->ring;
+
+    if (likely(ring_is_surely_mine(ring) &&
+               nothing_to_submit(ctx->fdmon_io_uring, ring))) {
+        return ring_is_ready(ring);
+    }
+    return submit_and_look(ctx);
 }
 
 /* A poll keeps its file open, whatever happens to the fd: a socket would not

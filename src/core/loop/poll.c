@@ -138,15 +138,25 @@ static void tick_end(AioContext *ctx)
     }
 }
 
+static QEMU_NOINLINE bool timers_are_due(AioContext *ctx)
+{
+    return timerlistgroup_expired(&ctx->tlg);
+}
+
+/* Most of it by one branch: usually none of this is there. */
 bool tick_would_be_idle(AioContext *ctx)
 {
-    return ctx->depth == 1 && !qatomic_read(&ctx->notified) &&
-           !ctx->bh_queue.head && QTAILQ_EMPTY(&ctx->ready_list) &&
-           !ctx->hook_count && !ctx->fdmon_next && !ctx->poll_started &&
-           aio_external_disabled(ctx) == ctx->external_applied &&
-           !qatomic_read(&ctx->co_remote) && !fdmon_need_wait(ctx) &&
-           (timerlistgroup_is_empty(&ctx->tlg) ||
-            !timerlistgroup_expired(&ctx->tlg));
+    uintptr_t work =
+        (uintptr_t)ctx->bh_queue.head | (uintptr_t)ctx->ready_list.tqh_first |
+        (uintptr_t)qatomic_read(&ctx->co_remote) | (uintptr_t)ctx->fdmon_next |
+        ctx->hook_count | (ctx->depth - 1) | (unsigned)ctx->poll_started |
+        (unsigned)qatomic_read(&ctx->notified) |
+        (unsigned)(aio_external_disabled(ctx) ^ ctx->external_applied);
+
+    if (unlikely(work) || fdmon_need_wait(ctx)) {
+        return false;
+    }
+    return timerlistgroup_is_empty(&ctx->tlg) || !timers_are_due(ctx);
 }
 
 bool aio_poll_more(AioContext *ctx, bool blocking, unsigned more)

@@ -46,12 +46,11 @@ bool timerlistgroup_expired(QEMUTimerListGroup *tlg);
 /* Is none armed? */
 static inline bool timerlistgroup_is_empty(const QEMUTimerListGroup *tlg)
 {
-    int64_t keys = INT64_MAX;
-
-    for (int type = 0; type < QEMU_CLOCK_MAX; type++) {
-        keys &= qatomic_read_i64(&tlg->tl[type]->head_key);
-    }
-    return keys == INT64_MAX;
+    _Static_assert(QEMU_CLOCK_MAX == 4, "look at each list");
+    return (qatomic_read_i64(&tlg->tl[0]->head_key) &
+            qatomic_read_i64(&tlg->tl[1]->head_key) &
+            qatomic_read_i64(&tlg->tl[2]->head_key) &
+            qatomic_read_i64(&tlg->tl[3]->head_key)) == INT64_MAX;
 }
 void timerlist_unref(QEMUTimerList *list);
 bool timerlist_is_running_elsewhere(QEMUTimerList *list);
