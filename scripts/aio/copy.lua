@@ -59,6 +59,16 @@ local NOUN <const> = {
   socket = "a socket", link = "a link", other = "no regular file",
 }
 
+-- What the kernel makes up while it is read (in /proc, say) has no size: a
+-- copy of "0 bytes" would pass for one of all there is.
+local function check_empty(path)
+  local f <close> = check(file.open(path, "r"))
+  if check(f:pread(1, 0)) ~= "" then
+    fail(("%s has no size but data: read it with cat"):format(path),
+      aio.errno.EINVAL)
+  end
+end
+
 local function check_source(path)
   if path == "-" then
     fail("the source must be a file or a block device, not standard input")
@@ -68,6 +78,9 @@ local function check_source(path)
     local errno = st.type == "directory" and aio.errno.EISDIR or nil
     fail(("%s is %s: the source must be a file or a block device"):format(
       path, NOUN[st.type]), errno)
+  end
+  if st.type == "file" and st.size == 0 then
+    check_empty(path)
   end
   return st
 end

@@ -145,6 +145,11 @@ describe("aioctl copy", function()
       assert.is_nil(file.stat(path "b"))
     end)
 
+    it("a source that has data but no size", function()
+      refuses("/proc/version " .. path "b", "/proc/version has no size")
+      assert.is_nil(file.stat(path "b"))
+    end)
+
     it("a destination that is the source, or a directory", function()
       random(path "a", 1000)
       os.execute(("ln %s %s"):format(path "a", path "hard"))

@@ -7,7 +7,14 @@ local units = require "aio.cli.units"
 
 local options = {}
 
-local function missing()
+-- It may be there and fail all the same: an interrupt ends require() too.
+local function load_argparse()
+  local ok, result = pcall(require, "argparse")
+  if ok then
+    return result
+  elseif package.searchpath("argparse", package.path) then
+    error(result, 0)
+  end
   io.stderr:write("aioctl: the commands need the Lua module argparse ",
     "(Debian: apt install lua-argparse)\n")
   os.exit(1)
@@ -15,11 +22,7 @@ end
 
 --- A parser for the command called name.
 function options.parser(name, description)
-  local found, argparse = pcall(require, "argparse")
-  if not found then
-    missing()
-  end
-  local parser = argparse("aioctl " .. name, description)
+  local parser = load_argparse()("aioctl " .. name, description)
   parser:usage_max_width(79)
   parser:help_max_width(79)
   return parser

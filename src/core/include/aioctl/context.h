@@ -55,9 +55,9 @@ void aio_co_ready(AioContext *ctx, Coroutine *co);
  *
  * These follow only while there is nothing else to do in them than to run
  * coroutines that aio_co_ready() queued: whatever comes up meanwhile, be it an
- * fd, a timer, a bottom half, or aio_notify(), ends the call.  For the outermost
- * loop of a thread, which gains by not going through all phases between two
- * slices of coroutines that wake each other.  Home thread.
+ * fd, a timer, a bottom half, or aio_notify(), ends the call.  For the
+ * outermost loop of a thread, which gains by not going through all phases
+ * between two slices of coroutines that wake each other.  Home thread.
  */
 bool aio_poll_more(AioContext *ctx, bool blocking, unsigned more);
 
