@@ -14,11 +14,13 @@ local function exists(path)
   return file ~= nil and file:close()
 end
 
--- Tracked and new files; without git (a release archive) all but build/.
+-- Tracked and new files; without git (not installed, or a release archive) all
+-- but build/.
 local function each_file()
   local pipe = assert(io.popen(
     "git ls-files -co --exclude-standard 2>/dev/null || "
-      .. "find . -path ./build -prune -o -type f -print | cut -c3-"))
+      .. "find . '(' -path ./build -o -path ./.git ')' -prune -o "
+      .. "-type f -print | cut -c3-"))
   local paths = {}
   for path in pipe:lines() do
     if exists(path) then

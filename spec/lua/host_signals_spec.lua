@@ -174,9 +174,11 @@ describe("a reader of standard output that goes away", function()
 end)
 
 describe("USR1", function()
-  it("prints counters and handles, and the program goes on", function()
+  it("prints counters, handles and tasks, and the program goes on", function()
     local output, kind, number = ends([[
       local aio = require "aio"
+      aio.spawn(function() aio.sleep(30) end):unref():name("idler")
+      aio.yield()
       local timer <close> = aio.timer { fn = print, name = "tick" }
       timer:mod(aio.now() + 30)
       send "USR1"
@@ -185,6 +187,9 @@ describe("USR1", function()
     ]])
     assert.matches("aioctl: fdmon=%S+ iterations=%d+", output)
     assert.matches("aioctl: timer 'tick', created at [^\n]*, armed\n", output)
+    assert.matches("task 'idler', created at [^\n]* is parked\n"
+      .. "stack traceback:\n[^\n]*sleep", output)
+    assert.matches("main task is parked\n", output)
     assert.matches("went on\n$", output)
     assert.same({ "exit", 0 }, { kind, number })
   end)

@@ -6,6 +6,8 @@
  */
 #include "lclock.h"
 
+#include <string.h>
+
 #include "open.h"
 
 /* In the order of QEMUClockType's use below. */
@@ -22,6 +24,23 @@ static const QEMUClockType clock_types[] = {
 QEMUClockType lclock_opt(lua_State *L, int arg)
 {
     return clock_types[luaL_checkoption(L, arg, "realtime", clock_names)];
+}
+
+QEMUClockType lclock_field(lua_State *L, int index)
+{
+    const char *name =
+        lua_isnil(L, index) ? clock_names[0] : lua_tostring(L, index);
+
+    for (int i = 0; name && clock_names[i]; i++) {
+        if (strcmp(clock_names[i], name) == 0) {
+            return clock_types[i];
+        }
+    }
+    luaL_error(L,
+               "field 'clock': unknown clock '%s' (one of realtime, virtual, "
+               "host, virtual_rt)",
+               name ? name : luaL_typename(L, index));
+    return QEMU_CLOCK_REALTIME;
 }
 
 static void push_seconds(lua_State *L, QEMUClockType type)

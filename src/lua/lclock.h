@@ -11,4 +11,7 @@
  * an unknown name. */
 QEMUClockType lclock_opt(lua_State *L, int arg);
 
+/* The same for the value of an option 'clock' at @index. */
+QEMUClockType lclock_field(lua_State *L, int index);
+
 #endif

@@ -79,7 +79,7 @@ static void attend(LuaVM *vm, bool idle)
 
 /* ---- deadlock ----------------------------------------------------------- */
 
-static int print_parked(lua_State *L)
+static int print_tasks(lua_State *L)
 {
     LuaVM *vm = lua_touserdata(L, 1);
 
@@ -88,24 +88,30 @@ static int print_parked(lua_State *L)
 
         task_describe(t, L, what, sizeof(what));
         task_push_traceback(L, t);
-        fprintf(stderr, "%s is parked\n%s\n", what, lua_tostring(L, -1));
+        fprintf(stderr, "%s is %s\n%s\n", what, task_state_name(task_state(t)),
+                lua_tostring(L, -1));
         lua_pop(L, 1);
     }
     return 0;
 }
 
-static void report_deadlock(LuaVM *vm)
+void vm_print_tasks(LuaVM *vm)
 {
     lua_State *L = vm->home->L;
 
-    fflush(stdout);
-    fprintf(stderr, "aioctl: deadlock: nothing is left that could wake the "
-                    "parked tasks\n");
-    lua_pushcfunction(L, print_parked);
+    lua_pushcfunction(L, print_tasks);
     lua_pushlightuserdata(L, vm);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
         lua_pop(L, 1);
     }
+}
+
+static void report_deadlock(LuaVM *vm)
+{
+    fflush(stdout);
+    fprintf(stderr, "aioctl: deadlock: nothing is left that could wake the "
+                    "parked tasks\n");
+    vm_print_tasks(vm);
 }
 
 /* ---- running ------------------------------------------------------------ */

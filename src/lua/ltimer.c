@@ -77,7 +77,7 @@ static int timer_construct(lua_State *L)
     }
     lua_getfield(L, 1, "name");  /* at 3 */
     lua_getfield(L, 1, "clock"); /* at 4 */
-    clock = lclock_opt(L, 4);
+    clock = lclock_field(L, 4);
     lua_getfield(L, 1, "ctx");  /* at 5 */
     owner = lcontext_opt(L, 5); /* at 6 */
     self = alua_new(L, &timer_class, sizeof(*self), 2);

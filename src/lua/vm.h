@@ -92,6 +92,9 @@ int vm_exit_status(lua_State *L);
  * that spins.  Async-signal-safe. */
 void vm_interrupt(LuaVM *vm);
 
+/* Prints each task, its state and where it stands to stderr.  Home thread. */
+void vm_print_tasks(LuaVM *vm);
+
 /*
  * vm_uncaught: an error nobody will receive
  * @L: has the error value on top (popped), @traceback below it may be nil

@@ -53,6 +53,7 @@ static void dump_all(void *opaque)
         fprintf(stderr, HOST_NAME ": %s%s%s\n", line, h->armed ? ", armed" : "",
                 h->unrefd ? ", unref'd" : "");
     }
+    vm_print_tasks(vm);
     fflush(stderr);
 }
 

@@ -30,7 +30,8 @@ static bool bad_value(const char *value, const char *expected)
 }
 
 /* @names plus "auto", each with an optional '!'. */
-static bool check_name(const char *value, const char *const *names)
+static bool check_name(const char *value, const char *const *names,
+                       const char *expected)
 {
     char word[32];
     size_t len = strcspn(value, "!");
@@ -55,19 +56,21 @@ static bool check_name(const char *value, const char *const *names)
                        suggest_best(&s));
         return false;
     }
-    return bad_value(value, "one that 'aioctl --version' lists");
+    return bad_value(value, expected);
 }
 
 static bool apply_fdmon(HostOptions *options, const char *value)
 {
     options->fdmon = value;
-    return check_name(value, aio_fdmon_names());
+    return check_name(value, aio_fdmon_names(),
+                      "one of auto, io_uring, epoll, poll");
 }
 
 static bool apply_engine(HostOptions *options, const char *value)
 {
     options->engine = value;
-    return check_name(value, aio_engine_names());
+    return check_name(value, aio_engine_names(),
+                      "one of auto, io_uring, linux_aio, threads");
 }
 
 static bool apply_on_error(HostOptions *options, const char *value)
