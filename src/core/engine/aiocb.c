@@ -17,8 +17,7 @@ void *qemu_aio_get(const AIOCBInfo *aiocb_info, BlockDriverState *bs,
     BlockAIOCB *acb;
 
     CHECK(aiocb_info->aiocb_size >= sizeof(*acb));
-    acb = malloc(aiocb_info->aiocb_size);
-    CHECK(acb);
+    acb = check_malloc(aiocb_info->aiocb_size);
     *acb = (BlockAIOCB){
         .aiocb_info = aiocb_info,
         .bs = bs,

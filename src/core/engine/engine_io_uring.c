@@ -23,6 +23,7 @@
 
 #include "engine/state.h"
 #include "qapi/error.h"
+#include "qemu/atomic.h"
 
 enum {
     DEVICE_BATCH = 4,    /* entries per submission to a slow target */
@@ -191,8 +192,10 @@ static void pump_backlog(LuringState *s, Ring *ring)
 
 static unsigned batch_limit(AioContext *ctx, const Ring *ring)
 {
-    if (ctx->aio_max_batch > 0 && ctx->aio_max_batch < RING_SQ_ENTRIES) {
-        return (unsigned)ctx->aio_max_batch;
+    int64_t wanted = qatomic_read_i64(&ctx->aio_max_batch);
+
+    if (wanted > 0 && wanted < RING_SQ_ENTRIES) {
+        return (unsigned)wanted;
     }
     return ring->completes_inline ? RING_SQ_ENTRIES : DEVICE_BATCH;
 }

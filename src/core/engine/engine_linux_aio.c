@@ -8,7 +8,7 @@
  * The rule that keeps it right: at most LAIO_EVENTS requests are in the kernel,
  * each with an iocb from our table, so its ring never overflows.  What the
  * kernel refuses for now (EAGAIN) stays at the head of the queue until
- * something completes; if nothing is in the kernel, until the next tick.
+ * something completes; if nothing is in the kernel, the thread pool does it.
  */
 #include "engine/laio_ring.h"
 
@@ -20,6 +20,7 @@
 #include "base/feature.h"
 #include "engine/state.h"
 #include "qapi/error.h"
+#include "qemu/atomic.h"
 
 enum {
     LAIO_EVENTS = 1024,
@@ -133,6 +134,14 @@ static void fail_head(LinuxAioState *s, int error)
     request_finish(req, error);
 }
 
+static void hand_over_head(LinuxAioState *s)
+{
+    AioRequest *req = s->queue;
+
+    queue_remove(s, req);
+    request_hand_over(req);
+}
+
 static unsigned prep_batch(LinuxAioState *s, struct iocb **iocbs, unsigned max)
 {
     AioRequest *req = s->queue;
@@ -171,9 +180,13 @@ static void submit_queue(LinuxAioState *s)
     while (s->queue && s->free && !s->blocked) {
         int ret = submit_batch(s);
 
-        if (ret == -EAGAIN || ret == 0) {
-            s->blocked = s->in_flight > 0;
+        if ((ret == -EAGAIN || ret == 0) && s->in_flight > 0) {
+            s->blocked = true;
             return;
+        }
+        if (ret == -EAGAIN || ret == 0) {
+            hand_over_head(s); /* nothing will complete and unblock us */
+            continue;
         }
         if (ret < 0 && ret != -EINTR) {
             fail_head(s, ret);
@@ -183,9 +196,9 @@ static void submit_queue(LinuxAioState *s)
 
 static unsigned batch_limit(AioContext *ctx)
 {
-    return ctx->aio_max_batch > 0 && ctx->aio_max_batch < LAIO_EVENTS
-               ? (unsigned)ctx->aio_max_batch
-               : LAIO_BATCH;
+    int64_t wanted = qatomic_read_i64(&ctx->aio_max_batch);
+
+    return wanted > 0 && wanted < LAIO_EVENTS ? (unsigned)wanted : LAIO_BATCH;
 }
 
 static void laio_submit(AioContext *ctx, AioRequest *req)

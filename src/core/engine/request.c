@@ -87,6 +87,14 @@ void engine_unmute(AioContext *ctx)
     request_dispatch(state);
 }
 
+/* Other threads look for it, to change its limits. */
+static void set_pool(AioContext *ctx, ThreadPool *pool)
+{
+    qemu_mutex_lock(&ctx->list_lock);
+    ctx->thread_pool = pool;
+    qemu_mutex_unlock(&ctx->list_lock);
+}
+
 /* ---- the state of a context --------------------------------------------- */
 
 static void engines_before_wait(AioContext *ctx)
@@ -113,7 +121,7 @@ static void engines_destroy(AioContext *ctx)
     CHECK(!state->dispatching);
     engine_destroy_all(ctx);
     thread_pool_free(ctx->thread_pool);
-    ctx->thread_pool = NULL;
+    set_pool(ctx, NULL);
     handler_free_pseudo(ctx, state->pseudo);
     for (int i = 0; i < ENGINES_MAX; i++) {
         free(state->reason[i]);
@@ -150,7 +158,9 @@ struct ThreadPool *aio_get_thread_pool(AioContext *ctx)
 {
     if (!ctx->thread_pool) {
         engine_state(ctx); /* its hook frees the pool */
-        ctx->thread_pool = thread_pool_new(ctx);
+        set_pool(ctx, thread_pool_new(ctx));
+        /* The limits may have been changed before they could see it. */
+        thread_pool_update_params(ctx->thread_pool, ctx);
     }
     return ctx->thread_pool;
 }

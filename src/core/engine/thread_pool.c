@@ -13,7 +13,7 @@
  *
  * The rule that keeps it right: a Worker is freed only by thread_pool_free(),
  * after every thread was joined, because another worker may still be about to
- * signal it.  Its memory is reused for later threads.
+ * signal it.  Its memory is reused for later threads (pool->left, pool->spare).
  */
 #include "engine/thread_pool_int.h"
 
@@ -93,11 +93,16 @@ static Worker *idle_pop(ThreadPool *pool)
     return w;
 }
 
-/* A worker whose thread has left, joined and ready to be used again. */
+/* A worker without a thread, ready to be used again. */
 static Worker *worker_reuse(ThreadPool *pool)
 {
-    Worker *w = pool->left;
+    Worker *w = pool->spare;
 
+    if (w) {
+        pool->spare = w->next_idle;
+        return w;
+    }
+    w = pool->left;
     if (w) {
         pool->left = w->next_idle;
         pthread_join(w->thread, NULL); /* it holds no lock: returns at once */
@@ -114,12 +119,6 @@ static Worker *worker_alloc(ThreadPool *pool)
         qemu_cond_init(&w->wake);
     }
     return w;
-}
-
-static void worker_release(ThreadPool *pool, Worker *w)
-{
-    qemu_cond_destroy(&w->wake);
-    free(w);
 }
 
 /* Workers take no signals: those belong to the threads with a loop. */
@@ -147,7 +146,8 @@ static bool pool_spawn(ThreadPool *pool)
     }
     w->woken = false;
     if (start_thread(w) < 0) {
-        worker_release(pool, w);
+        w->next_idle = pool->spare;
+        pool->spare = w;
         return false;
     }
     pool->threads++;
@@ -294,8 +294,10 @@ void thread_pool_update_params(ThreadPool *pool, AioContext *ctx)
     Worker *w, *wake = NULL;
 
     qemu_mutex_lock(&pool->lock);
+    qemu_mutex_lock(&ctx->list_lock); /* inside: the last one to set wins */
     pool->min = (int)ctx->thread_pool_min;
     pool->max = (int)ctx->thread_pool_max;
+    qemu_mutex_unlock(&ctx->list_lock);
     while (pool->threads < pool->min && pool_spawn(pool)) {
         /* bounded by min, which is at most max */
     }
@@ -318,6 +320,8 @@ void thread_pool_update_params(ThreadPool *pool, AioContext *ctx)
 void aio_context_set_thread_pool_params(AioContext *ctx, int64_t min,
                                         int64_t max, Error **errp)
 {
+    ThreadPool *pool;
+
     if (min < 0 || max < 1 || max > THREADS_MAX || min > max) {
         error_setg(errp,
                    "thread pool: min %lld, max %lld; 0 <= min <= max and "
@@ -325,10 +329,13 @@ void aio_context_set_thread_pool_params(AioContext *ctx, int64_t min,
                    (long long)min, (long long)max, THREADS_MAX);
         return;
     }
+    qemu_mutex_lock(&ctx->list_lock);
     ctx->thread_pool_min = min;
     ctx->thread_pool_max = max;
-    if (ctx->thread_pool) {
-        thread_pool_update_params(ctx->thread_pool, ctx);
+    pool = ctx->thread_pool;
+    qemu_mutex_unlock(&ctx->list_lock);
+    if (pool) {
+        thread_pool_update_params(pool, ctx);
     }
 }
 
@@ -374,10 +381,19 @@ static bool pool_join_one(ThreadPool *pool)
     return more;
 }
 
+static void free_workers(Worker *w)
+{
+    while (w) {
+        Worker *next = w->next_idle;
+
+        qemu_cond_destroy(&w->wake);
+        free(w);
+        w = next;
+    }
+}
+
 void thread_pool_free(ThreadPool *pool)
 {
-    Worker *w;
-
     if (!pool) {
         return;
     }
@@ -389,10 +405,8 @@ void thread_pool_free(ThreadPool *pool)
     while (pool_join_one(pool)) {
         /* bounded by the number of threads: none starts any more */
     }
-    while ((w = pool->joined)) {
-        pool->joined = w->next_idle;
-        worker_release(pool, w);
-    }
+    free_workers(pool->joined);
+    free_workers(pool->spare);
     qemu_bh_delete(pool->bh);
     qemu_cond_destroy(&pool->someone_left);
     qemu_mutex_destroy(&pool->lock);

@@ -19,7 +19,7 @@ struct Worker {
     pthread_t thread;
     QemuCond wake;
     bool woken;        /* lock: taken off the idle list by somebody */
-    Worker *next_idle; /* lock: in one of idle, left, joined */
+    Worker *next_idle; /* lock: in one of idle, left, spare, joined */
 };
 
 struct ThreadPool {
@@ -29,8 +29,9 @@ struct ThreadPool {
     QemuMutex lock;
     QemuCond someone_left;
     ThreadPoolItem *queue_head, *queue_tail;
-    Worker *idle; /* most recently used first */
-    Worker *left; /* their threads have ended, or are about to */
+    Worker *idle;  /* most recently used first */
+    Worker *left;  /* their threads have ended, or are about to */
+    Worker *spare; /* they have none, and nobody to join */
     int threads, min, max;
     bool waking; /* a worker was woken and has not looked yet */
     bool stopping;

@@ -111,9 +111,16 @@ static bool poll_handlers(AioContext *ctx, int64_t now_ns)
     return found;
 }
 
-static bool look_once(AioContext *ctx, int64_t now_ns)
+/* Grows with what io_poll callbacks and signal handlers queue: work of the home
+ * thread itself leaves no mark in "notified". */
+static uint64_t queued_at_home(const AioContext *ctx)
 {
-    if (poll_handlers(ctx, now_ns) ||
+    return ctx->bh_queue.pushed + ctx->ready.pushed;
+}
+
+static bool look_once(AioContext *ctx, int64_t now_ns, uint64_t queued_before)
+{
+    if (poll_handlers(ctx, now_ns) || queued_at_home(ctx) != queued_before ||
         __atomic_load_n(&ctx->notified, __ATOMIC_ACQUIRE)) {
         return true;
     }
@@ -150,12 +157,13 @@ static bool look(AioContext *ctx, int64_t start_ns, int64_t *timeout)
 {
     int64_t budget = qemu_soonest_timeout(*timeout, ctx->poll_ns);
     int64_t now_ns = start_ns;
+    uint64_t queued = queued_at_home(ctx);
     bool found;
 
     ctx->stats.polls++;
     start(ctx);
     do {
-        found = look_once(ctx, now_ns);
+        found = look_once(ctx, now_ns, queued);
         now_ns = clock_monotonic_ns();
     } while (!found && now_ns - start_ns < budget);
     drop_idle(ctx, now_ns);
@@ -170,12 +178,14 @@ static bool look(AioContext *ctx, int64_t start_ns, int64_t *timeout)
 
 void busypoll_run(AioContext *ctx, int64_t start_ns, int64_t *timeout)
 {
-    if (ctx->poll_ns && *timeout && look(ctx, start_ns, timeout)) {
+    bool callbacks = ctx->poll_ns || ctx->poll_started;
+
+    if ((ctx->poll_ns && *timeout && look(ctx, start_ns, timeout)) ||
+        busypoll_stop(ctx)) {
         *timeout = 0;
-        return;
-    }
-    if (busypoll_stop(ctx)) {
-        *timeout = 0;
+    } else if (callbacks) {
+        /* They may have armed timers, or queued something. */
+        *timeout = qemu_soonest_timeout(*timeout, aio_compute_timeout(ctx));
     }
 }
 
@@ -190,27 +200,37 @@ static bool single_cpu(void)
            CPU_COUNT(&cpus) == 1;
 }
 
-static int64_t grown(AioContext *ctx)
+static int64_t grown(AioContext *ctx, int64_t max_ns)
 {
-    int64_t grow = ctx->poll_grow ? ctx->poll_grow : 2;
+    int64_t factor = qatomic_read_i64(&ctx->poll_grow);
 
+    factor = factor ? factor : 2;
     if (!ctx->poll_ns) {
-        return single_cpu() ? 0 : MIN(POLL_FIRST_NS, ctx->poll_max_ns);
+        return single_cpu() ? 0 : MIN(POLL_FIRST_NS, max_ns);
     }
-    if (ctx->poll_ns > ctx->poll_max_ns / grow) {
-        return ctx->poll_max_ns;
-    }
-    return ctx->poll_ns * grow;
+    return ctx->poll_ns > max_ns / factor ? max_ns : ctx->poll_ns * factor;
 }
 
 void busypoll_adjust(AioContext *ctx, int64_t block_ns)
 {
+    int64_t max_ns = qatomic_read_i64(&ctx->poll_max_ns);
+    int64_t divisor = qatomic_read_i64(&ctx->poll_shrink);
+
     if (block_ns <= ctx->poll_ns) {
         return; /* long enough */
     }
-    if (block_ns > ctx->poll_max_ns) {
-        ctx->poll_ns = ctx->poll_shrink ? ctx->poll_ns / ctx->poll_shrink : 0;
+    if (block_ns > max_ns) {
+        ctx->poll_ns = divisor ? ctx->poll_ns / divisor : 0;
     } else {
-        ctx->poll_ns = grown(ctx);
+        ctx->poll_ns = grown(ctx, max_ns);
     }
+}
+
+bool busypoll_allowed(AioContext *ctx)
+{
+    if (unlikely(qatomic_load_acquire(&ctx->poll_changed))) {
+        qatomic_set(&ctx->poll_changed, false);
+        ctx->poll_ns = 0;
+    }
+    return qatomic_read_i64(&ctx->poll_max_ns) != 0;
 }

@@ -7,7 +7,7 @@
  * and the program aborts: it would be called back later with freed memory.
  *
  * Rule: an invalid setting changes nothing and sets an Error that names the
- * value and the range.
+ * value and the range.  Any thread may set; the loop reads single values.
  */
 #include <sched.h>
 
@@ -223,10 +223,14 @@ void aio_context_set_poll_params(AioContext *ctx, int64_t max_ns, int64_t grow,
         !in_range("poll_shrink", shrink, 0, INT_MAX, errp)) {
         return;
     }
-    ctx->poll_max_ns = max_ns;
-    ctx->poll_grow = grow;
-    ctx->poll_shrink = shrink;
-    ctx->poll_ns = 0;
+    qatomic_set_i64(&ctx->poll_max_ns, max_ns);
+    qatomic_set_i64(&ctx->poll_grow, grow);
+    qatomic_set_i64(&ctx->poll_shrink, shrink);
+    if (context_is_home(ctx)) {
+        ctx->poll_ns = 0;
+    } else {
+        qatomic_store_release(&ctx->poll_changed, true);
+    }
     aio_notify(ctx);
 }
 
@@ -234,21 +238,23 @@ void aio_context_set_aio_params(AioContext *ctx, int64_t max_batch,
                                 Error **errp)
 {
     if (in_range("max_batch", max_batch, 0, INT_MAX, errp)) {
-        ctx->aio_max_batch = max_batch;
+        qatomic_set_i64(&ctx->aio_max_batch, max_batch);
         aio_notify(ctx);
     }
 }
 
 void aio_context_get_params(AioContext *ctx, AioContextParams *params)
 {
+    qemu_mutex_lock(&ctx->list_lock);
     *params = (AioContextParams){
-        .poll_max_ns = ctx->poll_max_ns,
-        .poll_grow = ctx->poll_grow,
-        .poll_shrink = ctx->poll_shrink,
-        .max_batch = ctx->aio_max_batch,
+        .poll_max_ns = qatomic_read_i64(&ctx->poll_max_ns),
+        .poll_grow = qatomic_read_i64(&ctx->poll_grow),
+        .poll_shrink = qatomic_read_i64(&ctx->poll_shrink),
+        .max_batch = qatomic_read_i64(&ctx->aio_max_batch),
         .thread_pool_min = ctx->thread_pool_min,
         .thread_pool_max = ctx->thread_pool_max,
     };
+    qemu_mutex_unlock(&ctx->list_lock);
 }
 
 void aio_context_get_stats(AioContext *ctx, AioContextStats *stats)
@@ -256,5 +262,5 @@ void aio_context_get_stats(AioContext *ctx, AioContextStats *stats)
     *stats = ctx->stats;
     stats->notifies = qatomic_read(&ctx->notify_count);
     stats->coroutines = ctx->ready.popped;
-    stats->poll_ns = ctx->poll_ns;
+    stats->poll_ns = qatomic_read(&ctx->poll_changed) ? 0 : ctx->poll_ns;
 }

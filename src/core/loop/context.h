@@ -121,18 +121,17 @@ struct AioContext {
     int64_t poll_ns;         /* current busy-polling budget */
     AioContextStats stats;   /* (notifies is in notify_count) */
 
-    /* ---- home: settings */
+    /* ---- atomic: settings */
     int64_t poll_max_ns;
     int64_t poll_grow;
     int64_t poll_shrink;
     int64_t aio_max_batch; /* 0: the engine's default */
-    int64_t thread_pool_min;
-    int64_t thread_pool_max;
+    bool poll_changed;     /* home has to begin with poll_ns anew */
 
     /* ---- home: file engines, each owned by the file that sets it */
     struct Ring *ring;                /* ring.c */
     struct EngineState *engine_state; /* request.c: queues */
-    struct ThreadPool *thread_pool;
+    struct ThreadPool *thread_pool;   /* changes under list_lock */
     struct LinuxAioState *linux_aio;
     struct LuringState *linux_io_uring;
     unsigned plug_depth;
@@ -165,6 +164,7 @@ struct AioContext {
     AioHandlerList deleted_aio_handlers;
     AioHandler **fd_table; /* by fd; NULL: none */
     unsigned fd_table_size;
+    int64_t thread_pool_min, thread_pool_max;
     unsigned external_count;      /* registered handlers that are external */
     QTAILQ_HEAD(, QEMUBH) bh_all; /* those of aio_bh_new(), to find leaks */
 
@@ -305,6 +305,8 @@ void coschedule_destroy(AioContext *ctx);
 /* Polls from @start_ns for at most the budget, and shortens @timeout by the
  * time that took, to 0 when there is something to do. */
 void busypoll_run(AioContext *ctx, int64_t start_ns, int64_t *timeout);
+/* Do the settings allow it?  Takes over what another thread has set. */
+bool busypoll_allowed(AioContext *ctx);
 /* Adapts the budget to how long polling and wait took together. */
 void busypoll_adjust(AioContext *ctx, int64_t block_ns);
 /* A handler has fired: from now on busy polling calls its io_poll. */

@@ -68,6 +68,8 @@ static bool ready_already(AioContext *ctx)
 
 static void wait_blocking(AioContext *ctx, int64_t timeout)
 {
+    bool may_poll = busypoll_allowed(ctx);
+
     if (ready_already(ctx)) {
         return;
     }
@@ -75,13 +77,13 @@ static void wait_blocking(AioContext *ctx, int64_t timeout)
 
     busypoll_run(ctx, start_ns, &timeout);
     if (timeout) {
-        int64_t sleep_ns = ctx->poll_max_ns ? clock_monotonic_ns() : start_ns;
+        int64_t sleep_ns = may_poll ? clock_monotonic_ns() : start_ns;
 
         sleep_in_monitor(ctx, timeout);
         int64_t end_ns = clock_monotonic_ns();
 
         ctx->stats.blocked_ns += end_ns - sleep_ns;
-        if (ctx->poll_max_ns) {
+        if (may_poll) {
             busypoll_adjust(ctx, end_ns - start_ns);
         }
     } else if (fdmon_need_wait(ctx)) {
@@ -195,7 +197,11 @@ bool aio_prepare(AioContext *ctx)
     }
     fdmon_apply_external(ctx);
     /* The other loop sleeps without us: nobody would be polling. */
+    ctx->walking++;
     busypoll_stop(ctx);
+    if (--ctx->walking == 0) {
+        handler_free_deleted(ctx);
+    }
     fdmon_ensure(ctx);
     return aio_compute_timeout(ctx) == 0;
 }

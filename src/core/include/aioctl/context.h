@@ -93,7 +93,7 @@ typedef struct AioContextStats {
 /* Copies the counters.  Home thread. */
 void aio_context_get_stats(AioContext *ctx, AioContextStats *stats);
 
-/* Current settings; home thread. */
+/* Current settings; any thread. */
 typedef struct AioContextParams {
     int64_t poll_max_ns, poll_grow, poll_shrink;
     int64_t max_batch;

@@ -9,7 +9,8 @@
  * The result is what the system call would have returned: a byte count (may be
  * short, 0 at end of file) or a negative errno.  No zero-filling, no retry of
  * short transfers: block/raw-aio.h adds those.  -EINTR and -EAGAIN are retried
- * inside the engine and never seen.
+ * inside the engine and never seen (but -EAGAIN also says that not one thread
+ * could be started for what needs one).
  */
 #ifndef AIOCTL_REQUEST_H
 #define AIOCTL_REQUEST_H

@@ -5,8 +5,8 @@
  * Work is handed out in FIFO order to at most thread_pool_max threads; each
  * result comes back as one callback in the home thread of the context.
  *
- * All functions are for the home thread, none of them blocks except
- * thread_pool_free().
+ * All functions but thread_pool_update_params() are for the home thread, none of
+ * them blocks except thread_pool_free().
  */
 #ifndef QEMU_THREAD_POOL_H
 #define QEMU_THREAD_POOL_H
@@ -41,7 +41,8 @@ void thread_pool_free(ThreadPool *pool);
  *
  * Returns: a handle, valid until @cb returns, for bdrv_aio_cancel_async():
  * work that no thread has taken yet ends with -ECANCELED, work that runs ends
- * normally.  Either way @cb is called exactly once.
+ * normally, and with -EAGAIN when the pool has no thread and none can be
+ * started.  In any case @cb is called exactly once.
  */
 BlockAIOCB *thread_pool_submit_aio(ThreadPool *pool, ThreadPoolFunc *func,
                                    void *arg, BlockCompletionFunc *cb,
