@@ -33,9 +33,10 @@ static void coroutine_fn sleep_wakeable(void *opaque)
 
 static Coroutine *start(AioContext *ctx, CoroutineEntry *entry, void *opaque)
 {
+    aio_poll(ctx, false); /* before creation, which takes long under TSan */
+
     Coroutine *co = qemu_coroutine_create(entry, opaque);
 
-    aio_poll(ctx, false);
     aio_co_enter(ctx, co);
     return co;
 }

@@ -62,6 +62,7 @@ void event_notifier_cleanup(EventNotifier *e)
 int event_notifier_set(EventNotifier *e)
 {
     static const uint64_t one = 1;
+    int before = errno; /* signal handlers call this */
     ssize_t ret;
     if (!e->initialized) {
         return -1;
@@ -69,7 +70,9 @@ int event_notifier_set(EventNotifier *e)
     do {
         ret = write(e->wfd, &one, sizeof(one));
     } while (ret < 0 && errno == EINTR);
-    return ret < 0 && errno != EAGAIN ? -errno : 0;
+    int err = ret < 0 && errno != EAGAIN ? -errno : 0;
+    errno = before;
+    return err;
 }
 
 int event_notifier_test_and_clear(EventNotifier *e)

@@ -152,9 +152,7 @@ static void set_change(struct FDMonEpollState *state, AioHandler *node)
         set_remove(state, node);
         return;
     }
-    if (node->mon_flags & MON_ALWAYS) {
-        return;
-    }
+    always_remove(state, node); /* it may be another file by now */
     if (!(node->mon_flags & MON_IN_SET)) {
         node->mon_id = ++state->last_id;
     }

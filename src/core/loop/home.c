@@ -118,6 +118,9 @@ void context_drop_home(AioContext *ctx)
     if (coroutine_thread_context() == ctx) {
         coroutine_set_thread_context(NULL);
     }
+    if (home && home == get_loop_thread() && home->assigned == ctx) {
+        home->assigned = NULL;
+    }
     loop_thread_unref(home);
 }
 

@@ -375,8 +375,8 @@ uint64_t timerlist_run(QEMUTimerList *list)
         return 0;
     }
     int64_t now = qemu_clock_get_ns(list->clock);
-    if (key > now) {
-        return 0;
+    if (key > now || !clock_is_enabled(list->clock)) {
+        return 0; /* of a stopped clock, no list begins to run */
     }
     run_begin(list);
     count = run_due(list, now);
