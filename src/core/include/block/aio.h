@@ -69,6 +69,16 @@ void qemu_aio_ref(void *p);
 
 /* First in, first out. */
 typedef QTAILQ_HEAD(, AioHandler) AioHandlerList;
+typedef QSLIST_HEAD(, AioHandler) AioHandlerSList;
+
+/* For code that names them: our loop keeps bottom halves in another way. */
+typedef QSLIST_HEAD(, QEMUBH) BHList;
+typedef struct BHListSlice BHListSlice;
+struct BHListSlice {
+    BHList bh_list;
+    QSIMPLEQ_ENTRY(BHListSlice) next;
+};
+
 typedef void QEMUBHFunc(void *opaque);
 typedef bool AioPollFn(void *opaque);
 typedef void IOHandler(void *opaque);
