@@ -47,7 +47,8 @@ void qemu_event_reset(QemuEvent *ev)
 void qemu_event_wait(QemuEvent *ev)
 {
     CHECK(ev->initialized);
-    /* Ends when set: every round either sees SET or sleeps. */
+    /* Ends when set: every round either sees SET or sleeps.  Acquire: pairs
+     * with the exchange in qemu_event_set(). */
     while (qatomic_load_acquire(&ev->value) != EV_SET) {
         if (qatomic_cmpxchg(&ev->value, EV_FREE, EV_BUSY) != EV_SET) {
             futex_wait(&ev->value, EV_BUSY);

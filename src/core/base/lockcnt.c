@@ -12,6 +12,10 @@
  *
  * Waking everybody looks wasteful, but the visitors among them all go on at
  * once, and contention is rare: lockers hold it for a few instructions.
+ *
+ * Every change of the word is a sequentially consistent exchange, which pairs
+ * with all others.  docs/protocols/lockcnt.pml is a model of this file: change
+ * both.
  */
 #include "qemu/lockcnt.h"
 

@@ -57,7 +57,8 @@ static inline bool laio_ring_pop(io_context_t aio, struct io_event *event)
         return false;
     }
     *event = ring->events[head];
-    /* The event has been read before the kernel may overwrite it. */
+    /* The event has been read before the kernel may overwrite it: pairs with
+     * the kernel's load of head. */
     __atomic_store_n(&ring->head, (head + 1) % ring->nr, __ATOMIC_RELEASE);
     return true;
 }

@@ -33,7 +33,7 @@ void thread_pool_push_done(ThreadPool *pool, ThreadPoolItem *item)
 static void collect(ThreadPool *pool)
 {
     ThreadPoolItem *item, *next, *ordered = NULL;
-    ThreadPoolItem *newest =
+    ThreadPoolItem *newest = /* pairs with thread_pool_push_done() */
         __atomic_exchange_n(&pool->finished, NULL, __ATOMIC_ACQUIRE);
 
     for (item = newest; item; item = next) {

@@ -98,6 +98,8 @@ static void push_remote(AioContext *ctx, QEMUBH *bh)
 
     do {
         bh->next = first;
+        /* Pairs with the exchange in absorb_remote(): publishes what @bh is
+         * to do. */
     } while (!__atomic_compare_exchange_n(&ctx->bh_remote, &first, bh, true,
                                           __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }

@@ -33,6 +33,7 @@ void init_clocks(QEMUTimerListNotifyCB *notify_cb)
     /* The clocks are usable from the start. */
 }
 
+/* Pairs with the exchange in qemu_clock_enable(): see timer.c, run_begin(). */
 bool clock_is_enabled(QEMUClockType type)
 {
     return !__atomic_load_n(&clocks[type].disabled, __ATOMIC_SEQ_CST);

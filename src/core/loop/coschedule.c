@@ -67,6 +67,8 @@ static void remote_push(AioContext *ctx, Coroutine *co)
 
     do {
         co->co_scheduled_next.sle_next = first;
+        /* Pairs with the exchange in absorb_remote(): publishes what @co is
+         * to do. */
     } while (!__atomic_compare_exchange_n(&ctx->co_remote, &first, co, true,
                                           __ATOMIC_RELEASE, __ATOMIC_RELAXED));
 }

@@ -76,6 +76,7 @@ static void handler_insert(AioContext *ctx, AioHandler *node)
 
 static void bury(AioContext *ctx, AioHandler *node)
 {
+    /* Pairs with the loads in dispatch.c and busypoll.c. */
     qatomic_store_release(&node->deleted, true);
     QTAILQ_INSERT_TAIL(&ctx->deleted_aio_handlers, node, node_deleted);
     qatomic_inc(&ctx->deleted_count);

@@ -40,6 +40,8 @@ static void loop_thread_end(void *opaque)
     LoopThread *thread = opaque;
 
     set_loop_thread(NULL);
+    /* Pairs with context_adopt(): who sees it takes over all that the loop
+     * left. */
     qatomic_store_release(&thread->ended, true);
     loop_thread_unref(thread);
 }

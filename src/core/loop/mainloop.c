@@ -128,6 +128,7 @@ int qemu_init_main_loop(Error **errp)
         return -EMFILE;
     }
     context_add_hook(ctx, &main_loop_hook);
+    /* Pairs with qemu_get_aio_context(). */
     qatomic_store_release(&main_context, ctx);
     if (!qemu_mutex_iothread_locked()) {
         qemu_mutex_lock_iothread();

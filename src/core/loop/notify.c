@@ -13,15 +13,16 @@
  *     N4     set KICKED; write eventfd  L4  notify_me = 0
  *                                       L5  notified = false; look at the work
  *
- * N2, N3, L1, L2, L4 and L5 are sequentially consistent, so either L2 sees N2
- * or N3 sees L1: nobody sleeps on work.  A notifier that finds KICKED leaves
- * the write to whoever set it: its work was queued before it read a notify_me
- * that L4 has not yet overwritten, so it is found at L5 after that very wait.
- * L1 clears KICKED, so a wake-up is never credited to a later wait; a late
- * write only wakes once too often.
+ * N2, N3, L1, L2, L4 and L5 are sequentially consistent: N2 then N3 pairs with
+ * L1 then L2, so either L2 sees N2 or N3 sees L1, and nobody sleeps on work; N2
+ * pairs with L5, so that what was queued before it is seen after L5.  A
+ * notifier that finds KICKED leaves the write to whoever set it: its work was
+ * queued before it read a notify_me that L4 has not yet overwritten, so it is
+ * found at L5 after that very wait.  L1 clears KICKED, so a wake-up is never
+ * credited to a later wait; a late write only wakes once too often.
  *
- * "notified" must not be used to skip N3: a loop between L5 and the next L1 has
- * cleared it for work that it did not see (QEMU's model checker found that).
+ * All of it, with what poll.c, busypoll.c, bh.c and gsource.c contribute, is
+ * modelled in docs/protocols/notify.pml: change both.
  *
  * Rule: notify_me is stored by the home thread only; others only add KICKED.
  */
@@ -96,7 +97,7 @@ void notify_end_wait(AioContext *ctx)
 bool notify_begin_source(AioContext *ctx)
 {
     store_notify_me(ctx, ctx->notify_me_home | NOTIFY_SOURCE);
-    return __atomic_load_n(&ctx->notified, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&ctx->notified, __ATOMIC_SEQ_CST); /* as L2 */
 }
 
 void notify_end_source(AioContext *ctx)

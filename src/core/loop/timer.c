@@ -11,6 +11,9 @@
  * nanosecond after the pass's time: it runs in the next pass, and cannot keep
  * the others, or the rest of the tick, from running.
  *
+ * The lock is acquired by an exchange, which pairs with the store that releases
+ * it.
+ *
  * Rule: a timer is in its list's heap exactly while expire_time is not -1; both
  * change together under the list's lock.
  */
@@ -300,9 +303,9 @@ uint64_t timer_expire_time_ns(QEMUTimer *ts)
 
 /* ---- running ------------------------------------------------------------ */
 
-/* Store of running, then load of "disabled" in run_due(): the other way round
- * in qemu_clock_enable(), all sequentially consistent, so one sees the other.
- * */
+/* Store of running, then load of "disabled" in run_due(): pairs with store of
+ * "disabled", then load of running in qemu_clock_enable().  All of them are
+ * sequentially consistent, so one sees the other. */
 static void run_begin(QEMUTimerList *list)
 {
     unsigned running = qatomic_read(&list->running);
@@ -318,6 +321,8 @@ static void run_end(QEMUTimerList *list)
 {
     unsigned running = qatomic_read(&list->running) - 1;
 
+    /* Pairs with timerlist_is_running_elsewhere(): what callbacks did is seen
+     * by who finds them done. */
     qatomic_store_release(&list->running, running);
     if (!running) {
         qemu_event_set(&list->idle);

@@ -2,9 +2,10 @@
  * graph_lock.c - many readers in all threads, one writer in the main thread
  *
  * A reader raises the count of its context, then looks whether there is a
- * writer; the writer announces itself, then adds up the counts.  Both steps of
- * both sides are sequentially consistent: either the reader sees the writer and
- * backs out, or the writer sees the reader and waits.
+ * writer, which pairs with the writer's announcing itself, then adding up the
+ * counts.  Both steps of both sides are sequentially consistent: either the
+ * reader sees the writer and backs out, or the writer sees the reader and
+ * waits.
  *
  * A count alone means nothing, because a coroutine may lock in one context and
  * unlock in another: some are negative.  Their sum, taken while the writer is
