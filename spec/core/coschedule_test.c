@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "aioctl/context.h"
+#include "aioctl/coroutine.h"
 #include "block/aio.h"
 #include "qemu/atomic.h"
 #include "qemu/coroutine.h"
@@ -348,4 +349,48 @@ static void leave_scheduled(void *opaque)
 TEST(destroying_a_context_with_scheduled_coroutines_aborts)
 {
     ASSERT_ABORTS(leave_scheduled, NULL, "aio_co_schedule");
+}
+
+typedef struct Neighbour {
+    Coroutine *co;
+    AioContext *ctx;
+    int rounds;
+} Neighbour;
+
+static void coroutine_fn stay_at_home(void *opaque)
+{
+    Neighbour *n = opaque;
+
+    for (;;) {
+        ASSERT_PTR_EQ(qemu_get_current_aio_context(), n->ctx);
+        ASSERT_PTR_EQ(qemu_coroutine_get_aio_context(n->co), n->ctx);
+        if (n->rounds++ == 1) {
+            return;
+        }
+        qemu_coroutine_yield();
+    }
+}
+
+static void coroutine_fn wake_neighbour(void *opaque)
+{
+    aio_co_wake(((Neighbour *)opaque)->co);
+}
+
+TEST(coroutine_woken_by_one_of_another_context_of_the_thread_keeps_its_own)
+{
+    AioContext *a = aio_context_new(NULL), *b = aio_context_new(NULL);
+    Neighbour n = {.ctx = b};
+
+    aio_poll(a, false);
+    aio_poll(b, false);
+    n.co = qemu_coroutine_create(stay_at_home, &n);
+    aio_co_schedule(b, n.co);
+    aio_poll(b, false);
+    aio_co_schedule(a, qemu_coroutine_create(wake_neighbour, &n));
+    aio_poll(a, false);
+    ASSERT_EQ(n.rounds, 1);
+    aio_poll(b, true);
+    ASSERT_EQ(n.rounds, 2);
+    aio_context_unref(a);
+    aio_context_unref(b);
 }

@@ -210,6 +210,14 @@ static void queue_or_enter(AioContext *ctx, Coroutine *co)
     }
 }
 
+/* Several contexts may live in one thread; what a coroutine has queued on
+ * itself is entered in its own context. */
+static bool runs_for_another(AioContext *ctx)
+{
+    return qemu_in_coroutine() &&
+           qemu_coroutine_get_aio_context(qemu_coroutine_self()) != ctx;
+}
+
 void aio_co_enter(AioContext *ctx, Coroutine *co)
 {
     if (unlikely(!ctx)) {
@@ -219,7 +227,7 @@ void aio_co_enter(AioContext *ctx, Coroutine *co)
                "aio_co_enter()",
                co->name ? co->name : "?");
         queue_or_enter(NULL, co);
-    } else if (context_is_home(ctx)) {
+    } else if (context_is_home(ctx) && !runs_for_another(ctx)) {
         queue_or_enter(ctx, co);
     } else {
         aio_co_schedule(ctx, co);

@@ -337,8 +337,9 @@ void aio_co_wake(Coroutine *co);
 /*
  * aio_co_enter: run @co in @ctx
  *
- * Outside of the home thread: scheduled.  Inside another coroutine: when that
- * one yields or ends.  Else at once.
+ * Outside of the home thread, or inside a coroutine of another context:
+ * scheduled.  Inside a coroutine of @ctx: when that one yields or ends.  Else
+ * at once.
  */
 void aio_co_enter(AioContext *ctx, Coroutine *co);
 
