@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include "aioctl/context.h"
+#include "aioctl/request.h"
 #include "block/aio.h"
 
 #ifdef CONFIG_GLIB
@@ -288,6 +289,66 @@ TEST(aio_poll_sleeps_also_inside_a_pass_of_a_main_context)
         aio_context_unref(ctx);
     }
 }
+
+static void count_request(AioRequest *req)
+{
+    ASSERT_EQ(req->ret, 8);
+    ((Seen *)req->opaque)->fires++;
+}
+
+static void *poke_later(void *opaque)
+{
+    usleep(2000);
+    poke(((Seen *)opaque)->fd);
+    return NULL;
+}
+
+static void eventfd_requests_wake_glib(AioContext *ctx)
+{
+    GMainContext *main = g_main_context_new();
+    GSource *source = aio_get_g_source(ctx);
+    Seen seen = {.ctx = ctx, .fd = eventfd(0, EFD_CLOEXEC)};
+    uint64_t value;
+    pthread_t thread;
+
+    g_source_attach(source, main);
+    for (int i = 1; i <= 3; i++) {
+        AioRequest req = {.op = AIO_OP_READ,
+                          .fd = seen.fd,
+                          .buf_index = -1,
+                          .offset = -1,
+                          .base = &value,
+                          .len = 8,
+                          .done = count_request,
+                          .opaque = &seen};
+
+        aio_request_submit(ctx, aio_engine_get(ctx, "auto", false, NULL, NULL),
+                           &req);
+        pthread_create(&thread, NULL, poke_later, &seen);
+        while (seen.fires < i) {
+            g_main_context_iteration(main, TRUE);
+        }
+        pthread_join(thread, NULL);
+    }
+    close(seen.fd);
+    g_source_destroy(source);
+    g_source_unref(source);
+    g_main_context_unref(main);
+}
+
+TEST(file_requests_on_eventfds_wake_glib)
+{
+    for (const char *const *name = aio_fdmon_names(); *name; name++) {
+        AioContext *ctx = aio_context_new(NULL);
+
+        if (aio_fdmon_probe(*name, NULL)) {
+            ASSERT(aio_context_set_fdmon(ctx, *name, NULL));
+            eventfd_requests_wake_glib(ctx);
+        }
+        aio_context_unref(ctx);
+    }
+}
+
 #else
 
 TEST(context_works_in_a_main_context_on_every_monitor)

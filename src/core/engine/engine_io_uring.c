@@ -14,43 +14,20 @@
  * Requests that the ring has no room for wait in the backlog, so that the
  * completion queue cannot overflow from file requests.
  */
-#include "loop/ring.h"
+#include "engine/uring_int.h"
 
 #ifdef CONFIG_LINUX_IO_URING
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 
-#include "engine/state.h"
 #include "qapi/error.h"
 #include "qemu/atomic.h"
 
 enum {
-    DEVICE_BATCH = 4,    /* entries per submission to a slow target */
-    CQ_RESERVE = 256,    /* completions left for polls */
-    RW_MAX = 0x7ffff000, /* what the kernel transfers at once, at most */
+    DEVICE_BATCH = 4, /* entries per submission to a slow target */
+    CQ_RESERVE = 256, /* completions left for polls */
 };
-
-/* In AioRequest.private_data. */
-typedef struct UringPrivate {
-    AioRequest *prev; /* in the backlog */
-    unsigned flags;
-} UringPrivate;
-
-enum {
-    REQ_BACKLOG = 1,
-    REQ_CANCELLED = 2,
-    REQ_POLL = 4, /* next: wait for the fd; it is in non-blocking mode */
-    REQ_FINISHED = 8,
-};
-
-_Static_assert(sizeof(UringPrivate) <= sizeof(((AioRequest *)0)->private_data),
-               "fits into a request");
-
-static UringPrivate *private_of(AioRequest *req)
-{
-    return (UringPrivate *)req->private_data;
-}
 
 /* ---- backlog ------------------------------------------------------------ */
 
@@ -87,88 +64,25 @@ static void backlog_remove(LuringState *s, AioRequest *req)
 
 /* ---- submission --------------------------------------------------------- */
 
-static unsigned clamp_len(size_t len)
-{
-    return len > RW_MAX ? RW_MAX : (unsigned)len;
-}
-
-static void prep_read(const Ring *ring, struct io_uring_sqe *sqe,
-                      const AioRequest *req)
-{
-    unsigned len = clamp_len(req->len);
-    uint64_t offset = (uint64_t)req->offset;
-
-    if (ring_has_buffer(ring, req->buf_index)) {
-        io_uring_prep_read_fixed(sqe, req->fd, req->base, len, offset,
-                                 req->buf_index);
-    } else {
-        io_uring_prep_read(sqe, req->fd, req->base, len, offset);
-    }
-}
-
-static void prep_write(const Ring *ring, struct io_uring_sqe *sqe,
-                       const AioRequest *req)
-{
-    unsigned len = clamp_len(req->len);
-    uint64_t offset = (uint64_t)req->offset;
-
-    if (ring_has_buffer(ring, req->buf_index)) {
-        io_uring_prep_write_fixed(sqe, req->fd, req->base, len, offset,
-                                  req->buf_index);
-    } else {
-        io_uring_prep_write(sqe, req->fd, req->base, len, offset);
-    }
-}
-
-static void prep(const Ring *ring, struct io_uring_sqe *sqe,
-                 const AioRequest *req)
-{
-    switch (req->op) {
-    case AIO_OP_NOP:
-        io_uring_prep_nop(sqe);
-        break;
-    case AIO_OP_READ:
-        prep_read(ring, sqe, req);
-        break;
-    case AIO_OP_WRITE:
-        prep_write(ring, sqe, req);
-        break;
-    case AIO_OP_READV:
-        io_uring_prep_readv(sqe, req->fd, req->iov, (unsigned)req->iovcnt,
-                            (uint64_t)req->offset);
-        break;
-    case AIO_OP_WRITEV:
-        io_uring_prep_writev(sqe, req->fd, req->iov, (unsigned)req->iovcnt,
-                             (uint64_t)req->offset);
-        break;
-    case AIO_OP_FSYNC:
-        io_uring_prep_fsync(sqe, req->fd, 0);
-        break;
-    case AIO_OP_FDATASYNC:
-        io_uring_prep_fsync(sqe, req->fd, IORING_FSYNC_DATASYNC);
-        break;
-    default:
-        CHECK(req->op == AIO_OP_FALLOCATE);
-        io_uring_prep_fallocate(sqe, req->fd, req->flags, req->offset,
-                                (off_t)req->len);
-    }
-}
-
 static unsigned poll_events(const AioRequest *req)
 {
     return req->op == AIO_OP_READ || req->op == AIO_OP_READV ? POLLIN : POLLOUT;
 }
 
 /* There is room in the ring. */
-static void start(Ring *ring, AioRequest *req)
+static void start(LuringState *s, Ring *ring, AioRequest *req)
 {
     struct io_uring_sqe *sqe = ring_sqe(ring);
+
+    if (unlikely(uring_is_stream(req))) {
+        uring_streams_add(s, req);
+    }
 
     if (private_of(req)->flags & REQ_POLL) {
         io_uring_prep_poll_add(sqe, req->fd, poll_events(req));
         ring_tag(sqe, req, RING_RETRY);
     } else {
-        prep(ring, sqe, req);
+        uring_prep(ring, sqe, req);
         ring_tag(sqe, req, RING_REQUEST);
     }
     ring->in_flight++;
@@ -186,7 +100,9 @@ static void pump_backlog(LuringState *s, Ring *ring)
         AioRequest *req = s->backlog;
 
         backlog_remove(s, req);
-        start(ring, req);
+        if (likely(!uring_leaves_ring(s, req))) {
+            start(s, ring, req);
+        }
     }
 }
 
@@ -207,11 +123,14 @@ static void uring_submit(AioContext *ctx, AioRequest *req)
 
     private_of(req)->flags = 0;
     ring_ensure_mine_fast(ring);
+    if (unlikely(uring_leaves_ring(s, req))) {
+        return;
+    }
     if (unlikely(s->backlog || !has_room(ring))) {
         backlog_push(s, req);
         return;
     }
-    start(ring, req);
+    start(s, ring, req);
     if (ctx->plug_depth == 0 &&
         io_uring_sq_ready(&ring->uring) >= batch_limit(ctx, ring)) {
         ring_submit(ring);
@@ -220,24 +139,23 @@ static void uring_submit(AioContext *ctx, AioRequest *req)
 
 static void uring_cancel(AioContext *ctx, AioRequest *req)
 {
+    LuringState *s = ctx->linux_io_uring;
     UringPrivate *priv = private_of(req);
-    struct io_uring_sqe *sqe;
-    unsigned tag = priv->flags & REQ_POLL ? RING_RETRY : RING_REQUEST;
 
     if (priv->flags & (REQ_FINISHED | REQ_CANCELLED)) {
         return;
     }
     priv->flags |= REQ_CANCELLED;
     if (priv->flags & REQ_BACKLOG) {
-        backlog_remove(ctx->linux_io_uring, req);
+        backlog_remove(s, req);
         priv->flags |= REQ_FINISHED;
         request_finish(req, -ECANCELED);
-        return;
-    }
-    if (ring_make_room(ctx->ring) && !(priv->flags & REQ_FINISHED)) {
-        sqe = ring_sqe(ctx->ring);
-        io_uring_prep_cancel64(sqe, (uintptr_t)req | tag, 0);
-        ring_tag(sqe, NULL, RING_IGNORE);
+    } else if (ring_make_room(ctx->ring)) {
+        if (!(priv->flags & REQ_FINISHED)) { /* it was not while making room */
+            uring_prep_cancel(ctx->ring, req);
+        }
+    } else if (priv->flags & REQ_STREAM) {
+        uring_cancel_later(s, req);
     } /* else it ends by itself */
 }
 
@@ -264,13 +182,26 @@ static void try_again(AioContext *ctx, AioRequest *req, int32_t res)
     }
 }
 
+/* Cancelled by us, not by the caller. */
+static bool was_evicted(const AioRequest *req)
+{
+    const UringPrivate *priv = (const UringPrivate *)req->private_data;
+
+    return (priv->flags & (REQ_EVICTED | REQ_CANCELLED)) == REQ_EVICTED;
+}
+
 static void request_cqe(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
 {
+    AioRequest *req = ptr;
+
     ctx->ring->in_flight--;
+    uring_streams_remove(ctx->linux_io_uring, req);
     if (unlikely(res == -EAGAIN || res == -EINTR)) {
-        try_again(ctx, ptr, res);
+        try_again(ctx, req, res);
+    } else if (unlikely(res == -ECANCELED && was_evicted(req))) {
+        request_hand_over(req);
     } else {
-        finish(ptr, res);
+        finish(req, res);
     }
 }
 
@@ -279,6 +210,7 @@ static void retry_cqe(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
     AioRequest *req = ptr;
 
     ctx->ring->in_flight--;
+    uring_streams_remove(ctx->linux_io_uring, req);
     private_of(req)->flags &= ~REQ_POLL;
     if (private_of(req)->flags & REQ_CANCELLED) {
         finish(req, -ECANCELED);
@@ -353,10 +285,12 @@ static void uring_before_wait(AioContext *ctx)
         pump_backlog(s, ring);
     }
     if (ring->in_flight == 0 && !s->watched) {
+        s->elsewhere = false;
         return;
     }
     fdmon_ensure(ctx);
     shared = ctx->fdmon == &fdmon_io_uring;
+    uring_streams_before_wait(s);
     if (unlikely(shared == s->watched)) {
         set_watched(ctx, !shared);
         ring_get_events(ring); /* what was ready before it could tell */

@@ -32,6 +32,9 @@ typedef struct RawState {
 struct LuringState {
     RawState raw; /* first */
     AioRequest *backlog, *backlog_tail;
+    AioRequest *streams;    /* see uring_streams.c */
+    unsigned cancels;       /* of streams, that the kernel has not taken yet */
+    bool elsewhere;         /* another loop sleeps for us */
     EventNotifier notifier; /* for monitors that do not see the ring */
     bool watched;           /* ... which is so now */
     unsigned generation;

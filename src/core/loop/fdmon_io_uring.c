@@ -95,8 +95,8 @@ static void fdmon_io_uring_let_go(AioContext *ctx)
 
 /* The ring's own fd does not wake those who poll it (DEFER_TASKRUN).  The
  * eventfd does, but Linux 6.18 loses signals, all but the first, that a write
- * to another eventfd causes: it is good for file I/O.  The caller asks
- * need_wait() next. */
+ * to another eventfd causes: it is good for file I/O (uring_streams.c keeps
+ * that of eventfds out of the ring).  The caller asks need_wait() next. */
 static int fdmon_io_uring_poll_fd(AioContext *ctx)
 {
     FDMonUringState *state = ctx->fdmon_io_uring;
