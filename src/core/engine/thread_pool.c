@@ -23,6 +23,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/fork.h"
 #include "loop/context.h"
 #include "qapi/error.h"
 #include "qemu/main-loop.h"
@@ -259,11 +260,37 @@ static void *worker_main(void *opaque)
     return NULL;
 }
 
+/* ---- after a fork ------------------------------------------------------- */
+
+/*
+ * The threads stayed in the parent, and one of them may have held the lock.
+ * What they work on is the parent's: here it never ends.  (Their Workers are
+ * not freed; a child has lost more than that.)
+ */
+static void pool_leave_parent(ThreadPool *pool)
+{
+    if (likely(pool->fork_count == fork_count)) {
+        return;
+    }
+    pool->fork_count = fork_count;
+    qemu_mutex_init(&pool->lock);
+    qemu_cond_init(&pool->someone_left);
+    pool->queue_head = pool->queue_tail = NULL;
+    pool->idle = pool->left = pool->spare = pool->joined = NULL;
+    pool->threads = 0;
+    pool->waking = pool->stopping = false;
+    pool->finished = NULL;
+    pool->done = NULL;
+    pool->done_tail = &pool->done;
+    pool->done_count = pool->in_flight = 0;
+}
+
 /* ---- home thread -------------------------------------------------------- */
 
 void thread_pool_enqueue(ThreadPool *pool, ThreadPoolItem *item)
 {
     CHECK(aio_context_in_home_thread(pool->ctx));
+    pool_leave_parent(pool);
     pool->in_flight++;
     item->state = POOL_ITEM_QUEUED;
     qemu_mutex_lock(&pool->lock);
@@ -276,6 +303,9 @@ bool thread_pool_cancel(ThreadPool *pool, ThreadPoolItem *item)
     bool queued;
 
     CHECK(aio_context_in_home_thread(pool->ctx));
+    if (pool->fork_count != fork_count) {
+        return false; /* the parent's */
+    }
     qemu_mutex_lock(&pool->lock);
     queued = item->state == POOL_ITEM_QUEUED;
     if (queued) {
@@ -293,6 +323,7 @@ void thread_pool_update_params(ThreadPool *pool, AioContext *ctx)
 {
     Worker *w, *wake = NULL;
 
+    pool_leave_parent(pool);
     qemu_mutex_lock(&pool->lock);
     qemu_mutex_lock(&ctx->list_lock); /* inside: the last one to set wins */
     pool->min = (int)ctx->thread_pool_min;
@@ -345,6 +376,7 @@ ThreadPool *thread_pool_new(AioContext *ctx)
 
     pool->ctx = ctx ? ctx : qemu_get_aio_context();
     pool->done_tail = &pool->done;
+    pool->fork_count = fork_count;
     qemu_mutex_init(&pool->lock);
     qemu_cond_init(&pool->someone_left);
     pool->bh = aio_bh_new_full(pool->ctx, thread_pool_complete_bh, pool,
@@ -397,6 +429,7 @@ void thread_pool_free(ThreadPool *pool)
     if (!pool) {
         return;
     }
+    pool_leave_parent(pool);
     CHECK(pool->in_flight == 0);
     CHECK(!pool->completing); /* not from one of its own callbacks */
     qemu_mutex_lock(&pool->lock);

@@ -44,6 +44,7 @@ struct ThreadPool {
     ThreadPoolItem *done, **done_tail; /* finished, in order */
     unsigned done_count;
     Worker *joined;
+    unsigned fork_count; /* when the threads were ours */
     unsigned in_flight;
     unsigned completing; /* nesting depth of the completion pass */
 };

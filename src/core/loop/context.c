@@ -12,6 +12,7 @@
 #include <sched.h>
 
 #include "coro/thread.h"
+#include "base/fork.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -44,6 +45,8 @@ static int default_thread_pool_max(void)
 void aio_context_setup(AioContext *ctx)
 {
     ctx->refcnt = 1;
+    fork_watch();
+    ctx->fork_count = fork_count;
     ctx->thread_pool_max = default_thread_pool_max();
     QTAILQ_INIT(&ctx->bh_all);
     handler_setup(ctx);
@@ -76,10 +79,12 @@ void context_end_visit(AioContext *ctx)
     __atomic_fetch_sub(&ctx->visitors, 1, __ATOMIC_RELEASE);
 }
 
-/* Ends: whoever visits has queued something and writes to an eventfd now. */
+/* Ends: whoever visits has queued something and writes to an eventfd now.  In a
+ * child those who visited have stayed in the parent. */
 static void wait_for_visitors(AioContext *ctx)
 {
-    while (qatomic_load_acquire(&ctx->visitors)) {
+    while (qatomic_load_acquire(&ctx->visitors) &&
+           ctx->fork_count == fork_count) {
         sched_yield();
     }
 }

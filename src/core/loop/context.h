@@ -105,6 +105,8 @@ struct FDMonEpollState;
 struct FDMonUringState;
 
 struct AioContext {
+    unsigned fork_count; /* when it was made */
+
     /* ---- home: touched on every tick */
     BHQueue bh_queue;
     ReadyQueue ready;

@@ -13,11 +13,15 @@
  * An fd that epoll refuses (regular files: EPERM) is always ready, as poll()
  * sees it: it is on a list, and while the list is not empty nobody waits.
  *
+ * After a fork, parent and child have descriptors of one set: the child makes
+ * its own before it changes anything.
+ *
  * Rule: the id and the list belong to list_lock; epollfd to the home thread.
  */
 #include <sys/syscall.h>
 
 #include "base/feature.h"
+#include "base/fork.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -30,11 +34,12 @@ enum {
 
 struct FDMonEpollState {
     int epollfd;
-    bool no_pwait2;     /* home */
-    bool stale;         /* home: build the set anew before the next wait */
-    uint32_t last_id;   /* list_lock */
-    AioHandler *always; /* list_lock */
-    int always_count;   /* atomic */
+    unsigned fork_count; /* when epollfd was made */
+    bool no_pwait2;      /* home */
+    bool stale;          /* home: build the set anew before the next wait */
+    uint32_t last_id;    /* list_lock */
+    AioHandler *always;  /* list_lock */
+    int always_count;    /* atomic */
     struct epoll_event events[EPOLL_EVENTS_MAX]; /* home */
 };
 
@@ -70,11 +75,13 @@ static bool epoll_setup(AioContext *ctx, Error **errp)
 {
     int fd = create(errp);
 
+    fork_watch();
     if (fd < 0) {
         return false;
     }
     ctx->fdmon_epoll = check_calloc(1, sizeof(*ctx->fdmon_epoll));
     ctx->fdmon_epoll->epollfd = fd;
+    ctx->fdmon_epoll->fork_count = fork_count;
     return true;
 }
 
@@ -171,11 +178,46 @@ static void set_change(struct FDMonEpollState *state, AioHandler *node)
     }
 }
 
+/* List lock.  @fd is an empty set. */
+static void replace_set(AioContext *ctx, struct FDMonEpollState *state, int fd)
+{
+    AioHandler *node;
+
+    close(state->epollfd);
+    state->epollfd = fd;
+    state->fork_count = fork_count;
+    QTAILQ_FOREACH(node, &ctx->aio_handlers, node) {
+        node->mon_flags &= ~(uint32_t)MON_IN_SET;
+        set_change(state, node);
+    }
+}
+
+/* List lock.  True: there is a new set. */
+static bool leave_parents_set(AioContext *ctx, struct FDMonEpollState *state)
+{
+    if (likely(state->fork_count == fork_count)) {
+        return false;
+    }
+    int fd = create(NULL);
+
+    CHECKF(fd >= 0, "epoll: no file descriptor for the set of a child");
+    replace_set(ctx, state, fd);
+    return true;
+}
+
 static void epoll_update(AioContext *ctx, AioHandler *old_node,
                          AioHandler *new_node)
 {
     struct FDMonEpollState *state = ctx->fdmon_epoll;
 
+    if (unlikely(leave_parents_set(ctx, state))) {
+        /* What is registered is in the new set. */
+        if (old_node && old_node != new_node) {
+            always_remove(state, old_node);
+            old_node->mon_flags = 0;
+        }
+        return;
+    }
     if (!new_node) {
         set_remove(state, old_node);
         return;
@@ -193,18 +235,12 @@ static void epoll_update(AioContext *ctx, AioHandler *old_node,
 static void rebuild(AioContext *ctx, struct FDMonEpollState *state)
 {
     int fd = create(NULL);
-    AioHandler *node;
 
     if (fd < 0) {
         return; /* out of fds: live with the old set, try again next time */
     }
     qemu_mutex_lock(&ctx->list_lock);
-    close(state->epollfd);
-    state->epollfd = fd;
-    QTAILQ_FOREACH(node, &ctx->aio_handlers, node) {
-        node->mon_flags &= ~(uint32_t)MON_IN_SET;
-        set_change(state, node);
-    }
+    replace_set(ctx, state, fd);
     qemu_mutex_unlock(&ctx->list_lock);
     state->stale = false;
 }
@@ -272,6 +308,11 @@ static int epoll_monitor_wait(AioContext *ctx, AioHandlerList *ready_list,
     struct FDMonEpollState *state = ctx->fdmon_epoll;
     int ready = 0;
 
+    if (unlikely(state->fork_count != fork_count)) {
+        qemu_mutex_lock(&ctx->list_lock);
+        leave_parents_set(ctx, state);
+        qemu_mutex_unlock(&ctx->list_lock);
+    }
     if (unlikely(state->stale)) {
         rebuild(ctx, state);
     }

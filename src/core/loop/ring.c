@@ -14,13 +14,13 @@
 #ifdef CONFIG_LINUX_IO_URING
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/feature.h"
+#include "base/fork.h"
 #include "qapi/error.h"
 
 /* Best first; newer kernels take the first. */
@@ -46,18 +46,6 @@ enum {
 
 /* ---- who may enter ------------------------------------------------------ */
 
-unsigned ring_fork_count;
-
-static void count_fork(void)
-{
-    ring_fork_count++;
-}
-
-static void watch_forks(void)
-{
-    pthread_atfork(NULL, NULL, count_fork);
-}
-
 /* Not inlined: a coroutine may call it in one thread, then in another. */
 static __attribute__((noinline)) uint64_t this_thread(void)
 {
@@ -72,7 +60,7 @@ static __attribute__((noinline)) uint64_t this_thread(void)
 
 bool ring_is_mine(const Ring *ring)
 {
-    return ring->owner == this_thread() && ring->fork_count == ring_fork_count;
+    return ring->owner == this_thread() && ring->fork_count == fork_count;
 }
 
 /* ---- making ------------------------------------------------------------- */
@@ -206,7 +194,7 @@ static bool ring_open(Ring *ring, Error **errp)
     /* Spares looking the fd up in every call; works without, before 5.18. */
     io_uring_register_ring_fd(&ring->uring);
     ring->owner = this_thread();
-    ring->fork_count = ring_fork_count;
+    ring->fork_count = fork_count;
     ring->buffers_ready = false;
     ring->completes_inline = false;
     return true;
@@ -229,7 +217,7 @@ void ring_reopen(Ring *ring)
 
     /* In this process the old thread could still tell us how they end; after
      * a fork only our parent will know. */
-    CHECKF(ring->in_flight == 0 || ring->fork_count != ring_fork_count,
+    CHECKF(ring->in_flight == 0 || ring->fork_count != fork_count,
            "a context moves to another thread with %u file requests in flight",
            ring->in_flight);
     ring_close(ring);
@@ -241,10 +229,8 @@ void ring_reopen(Ring *ring)
 
 Ring *ring_use(AioContext *ctx, Error **errp)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     Ring *ring = ctx->ring;
 
-    pthread_once(&once, watch_forks);
     if (!ring) {
         ring = check_calloc(1, sizeof(*ring));
         ring->ctx = ctx;

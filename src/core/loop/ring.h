@@ -16,6 +16,7 @@
 #ifdef CONFIG_LINUX_IO_URING
 #include <liburing.h>
 
+#include "base/fork.h"
 #include "loop/context.h"
 
 typedef struct Ring Ring;
@@ -81,21 +82,19 @@ bool ring_probe(Error **errp);
  */
 void ring_ensure_mine(Ring *ring);
 
-/* The same for hot paths: a full check follows before waiting. */
-static inline void ring_ensure_mine_fast(Ring *ring)
-{
-    if (unlikely(ring->home != ring->ctx->home || !ring->home)) {
-        ring_ensure_mine(ring);
-    }
-}
-
-extern unsigned ring_fork_count; /* ring.c's: forks seen by this process */
-
-/* The same without a call: false means to ask ring_is_mine(). */
+/* ring_is_mine() without a call: false means to ask it. */
 static inline bool ring_is_surely_mine(const Ring *ring)
 {
     return ring->home == ring->ctx->home && ring->home &&
-           ring->fork_count == ring_fork_count;
+           ring->fork_count == fork_count;
+}
+
+/* The same for hot paths: a full check follows before waiting. */
+static inline void ring_ensure_mine_fast(Ring *ring)
+{
+    if (unlikely(!ring_is_surely_mine(ring))) {
+        ring_ensure_mine(ring);
+    }
 }
 
 /* Its work: a new ring in place of the old one, without the buffers. */
