@@ -138,6 +138,22 @@ describe("--version and --help", function()
     assert.matches("%-%-timeout SEC", short)
     assert.is_nil(short:find("AIOCTL_", 1, true))
     assert.matches("AIOCTL_TIMEOUT", (aioctl("--help=all")))
+    assert.equal(short, (aioctl("help")))
+  end)
+end)
+
+describe("aioctl help", function()
+  it("shows the options of a command", function()
+    local output, status = aioctl("help info")
+    assert.equal(0, status)
+    assert.equal((aioctl("info --help")), output)
+  end)
+
+  it("refuses what is no command", function()
+    local output, status = aioctl("help nothing")
+    assert.equal("aioctl: help: no command 'nothing'; try 'aioctl help'\n",
+      output)
+    assert.equal(1, status)
   end)
 end)
 

@@ -179,6 +179,7 @@ static bool explain_missing(Host *host, lua_State *L, const char *name)
     Suggestion s;
 
     suggest_begin(&s, name);
+    suggest_offer(&s, "help");
     for (size_t i = 0; search_command_name(i, buf, sizeof(buf)); i++) {
         suggest_offer(&s, buf);
     }
@@ -219,6 +220,27 @@ static bool run_command(Host *host, lua_State *L, const char *name)
         return false;
     }
     return run_main_function(host, L);
+}
+
+/* "help": the same as --help; "help NAME": as NAME --help. */
+static bool run_help(Host *host, lua_State *L)
+{
+    const char *name = host->argv[host->options.script + 1];
+
+    if (name == NULL) {
+        help_print("");
+        return true;
+    }
+    if (!search_is_command(name)) {
+        report_message(HOST_NAME, "help: no command '%s'; try '%s help'", name,
+                       HOST_NAME);
+        return false;
+    }
+    lua_createtable(L, 1, 0);
+    lua_pushliteral(L, "--help");
+    lua_rawseti(L, -2, 1);
+    lua_setglobal(L, "arg");
+    return run_command(host, L, name);
 }
 
 /*
@@ -276,6 +298,9 @@ bool chunk_run_script(Host *host, lua_State *L)
         return run_module(host, L, host->options.module);
     }
     const char *name = host->argv[host->options.script];
+    if (strcmp(name, "help") == 0) {
+        return run_help(host, L);
+    }
     if (search_is_command(name)) {
         return run_command(host, L, name);
     }

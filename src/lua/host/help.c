@@ -23,6 +23,19 @@ static const char lua_options[] =
     "  --        stop handling options\n"
     "  -         stop handling options and execute stdin\n";
 
+static const char environment[] =
+    "\nEnvironment:\n"
+    "  LUA_INIT, LUA_PATH, LUA_CPATH   as for lua (also with _5_4)\n"
+    "  AIOCTL_SCRIPTS=DIR     look for modules and commands in DIR first\n"
+    "  AIOCTL_NO_IO_URING=1, AIOCTL_NO_LINUX_AIO=1\n"
+    "                         behave as if the kernel refused\n";
+
+static const char behaviour[] =
+    "\nExit status: 0; 1 an error that nobody received, bad options, no "
+    "script;\n3 deadlock; 124 --timeout; n after os.exit(n).  INT and TERM end "
+    "the program\nby the signal itself once all is closed (the second one at "
+    "once); USR1 prints\ncounters, handles and tasks.\n";
+
 void help_usage(const char *progname)
 {
     fprintf(stderr,
@@ -54,7 +67,7 @@ void help_print(const char *topic)
     bool all = topic[0] != '\0';
     char name[64];
 
-    printf("usage: %s [options] script [args]\n"
+    printf("usage: %s [options] [script [args]]\n"
            "       %s [options] command [args]\n"
            "       %s [options] -m module [args]\n\n"
            "A lua 5.4 interpreter around an event loop for storage.\n\n"
@@ -62,16 +75,16 @@ void help_print(const char *topic)
            HOST_NAME, HOST_NAME, HOST_NAME, lua_options, HOST_NAME);
     print_long_options(all);
     if (all) {
-        printf("\nEnvironment:\n"
-               "  LUA_INIT, LUA_PATH, LUA_CPATH   as for lua (also with _5_4)\n"
-               "  AIOCTL_SCRIPTS=DIR     look for modules and commands in DIR "
-               "first\n");
+        printf("%s", environment);
     }
-    printf("\nCommands (a file of that name is run as ./NAME):\n ");
+    printf("\nCommands (a file of that name is run as ./NAME):\n  help");
     for (size_t i = 0; search_command_name(i, name, sizeof(name)); i++) {
         printf(" %s", name);
     }
-    printf("\n");
+    printf("\n'%s help NAME' shows the options of one.\n", HOST_NAME);
+    if (all) {
+        printf("%s", behaviour);
+    }
 }
 
 void help_lua_version(void)
