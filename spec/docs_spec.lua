@@ -1,38 +1,64 @@
--- The documents show real output: each console block is run and compared.
+-- The documents show real output: each of their code blocks is run.
 --
 -- In a ```console block every line "$ command" is a shell command and the lines
 -- up to the next one are its output, where N stands for any figure and "..."
 -- for any lines (see support.expect).  A ```lua block after a comment line
--- <!-- file: NAME --> is written to NAME first, so that commands may use it.
--- Commands run in a folder of their own, with aioctl in PATH; a block right
--- after <!-- not run: REASON --> is only looked at by people, and of one after
+-- <!-- file: NAME --> is written to NAME first, so that commands may use it;
+-- any other is a script with the modules aio, file and sync loaded, whose
+-- comments "--> text" are what it prints.  All run in a folder of their own,
+-- with aioctl in PATH.  A block right after <!-- not run: REASON --> is only
+-- looked at by people, and one of another kind must say so; of a block after
 -- <!-- figures vary --> only the words are compared.
 
 local expect = require "support.expect"
 local host = require "support.host"
 
+local function add_console(list, lines, vary)
+  for _, line in ipairs(lines) do
+    local command = line:match("^%$ (.*)")
+    if command then
+      list[#list + 1] = { command = command, output = {}, vary = vary }
+    else
+      table.insert(list[#list].output, line)
+    end
+  end
+end
+
+local function add_script(list, lines, vary)
+  local output = {}
+  for _, line in ipairs(lines) do
+    output[#output + 1] = line:match("%-%->%s?(.*)$")
+  end
+  list[#list + 1] = { file = "block.lua", text = table.concat(lines, "\n") }
+  list[#list + 1] = {
+    command = "aioctl -l aio -l file=aio.file -l sync=aio.sync block.lua",
+    output = output, vary = vary,
+  }
+end
+
+local function add_block(list, kind, lines, before)
+  local name = before:match("^<!%-%- file: (%S+) %-%->$")
+  local vary = before == "<!-- figures vary -->" or nil
+  if before:find("^<!%-%- not run: %S") then
+    return
+  elseif name then
+    list[#list + 1] = { file = name, text = table.concat(lines, "\n") }
+  elseif kind == "console" then
+    add_console(list, lines, vary)
+  elseif kind == "lua" then
+    add_script(list, lines, vary)
+  else
+    error(("a block of %s that nobody runs:\n%s"):format(
+      kind ~= "" and kind or "plain text", table.concat(lines, "\n")), 0)
+  end
+end
+
 -- steps(text) -> list of {file=, text=} and {command=, output=}
 local function steps(text)
   local list, before, open, lines = {}, "", nil, nil
-  local function close_block()
-    local name = before:match("^<!%-%- file: (%S+) %-%->$")
-    if name then
-      list[#list + 1] = { file = name, text = table.concat(lines, "\n") }
-    elseif open == "console" and not before:find("^<!%-%- not run: %S") then
-      for _, line in ipairs(lines) do
-        local command = line:match("^%$ (.*)")
-        if command then
-          list[#list + 1] = { command = command, output = {},
-            vary = before == "<!-- figures vary -->" or nil }
-        else
-          table.insert(list[#list].output, line)
-        end
-      end
-    end
-  end
   for line in (text .. "\n"):gmatch("(.-)\n") do
     if open and line == "```" then
-      close_block()
+      add_block(list, open, lines, before)
       open, before = nil, ""
     elseif open then
       lines[#lines + 1] = line
@@ -103,8 +129,15 @@ describe("the reader of documents", function()
     assert.is_false((expect.shape("took 1.5 ms", "lost 12 us\n")))
   end)
 
-  it("passes over what is marked as not run, and plain blocks", function()
+  it("makes scripts of other Lua, with what they print", function()
+    local list = steps("```lua\nprint(1) --> 1\nprint(2) -->2\n```\n")
+    assert.same({ "1", "2" }, list[2].output)
+    assert.matches("^aioctl .* block.lua$", list[2].command)
+  end)
+
+  it("passes over what is marked as not run, and over nothing else", function()
     assert.same({}, steps("<!-- not run: needs root -->\n```console\n$ x\n"
-      .. "```\n```sh\nfalse\n```\n"))
+      .. "```\n"))
+    assert.has_error(function() steps("```sh\nfalse\n```\n") end)
   end)
 end)
