@@ -259,11 +259,19 @@ static int chan_try_get(lua_State *L)
     return 1;
 }
 
+/* A generic for passes the last value too, which is no timeout. */
+static int chan_next(lua_State *L)
+{
+    lua_settop(L, 1);
+    return chan_get(L);
+}
+
 /* chan:iter() -> iterator of get(), ends with the channel */
 static int chan_iter(lua_State *L)
 {
     chan_check(L);
-    lua_getfield(L, 1, "get");
+    lua_pushvalue(L, lua_upvalueindex(1)); /* the VM, as for methods */
+    lua_pushcclosure(L, chan_next, 1);
     lua_pushvalue(L, 1);
     return 2;
 }
