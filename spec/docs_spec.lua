@@ -129,6 +129,11 @@ describe("the reader of documents", function()
     assert.is_false((expect.shape("took 1.5 ms", "lost 12 us\n")))
   end)
 
+  it("takes two spaces for a tab, and not for one space", function()
+    assert.is_true(expect.output("a  b", "a\tb\n"))
+    assert.is_false((expect.output("a b", "a\tb\n")))
+  end)
+
   it("makes scripts of other Lua, with what they print", function()
     local list = steps("```lua\nprint(1) --> 1\nprint(2) -->2\n```\n")
     assert.same({ "1", "2" }, list[2].output)

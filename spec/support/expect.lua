@@ -1,7 +1,8 @@
 -- expect - compares real output with the output a document shows
 --
 -- A figure written N in the expected text matches any number, and a line "..."
--- matches any number of lines; everything else must be equal.
+-- matches any number of lines; a tab is shown as two spaces.  Everything else
+-- must be equal.
 
 local expect = {}
 
@@ -40,7 +41,8 @@ end
 
 -- output(expected, actual) -> true, or false and a message with both
 function expect.output(expected, actual)
-  if matches(split(expected), 1, split(actual), 1) then
+  local shown = actual:gsub("\t", "  ")
+  if matches(split(expected), 1, split(shown), 1) then
     return true
   end
   return false, ("expected:\n%s\ngot:\n%s"):format(expected, actual)

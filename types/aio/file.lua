@@ -1,0 +1,207 @@
+---@meta aio.file
+-- Types of aio.file.
+
+---@class aio.file
+---@field methods table<string, function>
+local file = {}
+---@class File
+---@field fd integer
+---@field path string
+---@field engine string
+---@field fallback string|nil
+---@field direct boolean
+---@field align integer
+local File = {}
+
+---@class aio.OpenOptions
+---@field direct? boolean|"try"
+---@field engine? string
+---@field create? boolean
+---@field excl? boolean
+---@field perm? integer
+---@field sync? boolean
+
+---@class aio.Stat
+---@field type string
+---@field size integer
+---@field mode integer
+---@field perm integer
+---@field uid integer
+---@field gid integer
+---@field nlink integer
+---@field ino integer
+---@field dev integer
+---@field rdev integer
+---@field blksize integer
+---@field blocks integer
+---@field atime number
+---@field mtime number
+---@field ctime number
+---@field btime? number
+---@field dio_memory_align? integer
+---@field dio_offset_align? integer
+
+---@param path string
+---@param mode? string
+---@param options? aio.OpenOptions
+---@return File|nil, string?, integer?
+function file.open(path, mode, options) end
+
+---@param folder? string
+---@param options? aio.OpenOptions
+---@return File|nil, string?, integer?
+function file.tmp(folder, options) end
+
+---@param path string
+---@return aio.Stat|nil, string?, integer?
+function file.stat(path) end
+
+---@param path string
+---@return aio.Stat|nil, string?, integer?
+function file.lstat(path) end
+
+---@param path string
+---@param perm? integer
+---@return true|nil, string?, integer?
+function file.mkdir(path, perm) end
+
+---@param path string
+---@return true|nil, string?, integer?
+function file.rmdir(path) end
+
+---@param path string
+---@return true|nil, string?, integer?
+function file.unlink(path) end
+
+---@param from string
+---@param to string
+---@return true|nil, string?, integer?
+function file.rename(from, to) end
+
+---@param from string
+---@param to string
+---@return true|nil, string?, integer?
+function file.link(from, to) end
+
+---@param target string
+---@param path string
+---@return true|nil, string?, integer?
+function file.symlink(target, path) end
+
+---@param path string
+---@return string[]|nil, string?, integer?
+function file.readdir(path) end
+
+---@return true|nil, string?, integer?
+function File:close() end
+
+---@param what aio.What
+---@param offset integer
+---@param sec? aio.Wait
+---@return string|integer|nil, string?, integer?
+function File:pread(what, offset, sec) end
+
+---@param what aio.What
+---@param offset integer
+---@param sec? aio.Wait
+---@return string|integer|nil, string?, integer?
+function File:read_exact(what, offset, sec) end
+
+---@param what aio.What
+---@param offset integer
+---@param sec? aio.Wait
+---@return integer|nil, string?, integer?
+function File:pwrite(what, offset, sec) end
+
+---@param what aio.What
+---@param offset integer
+---@param sec? aio.Wait
+---@return integer|nil, string?, integer?
+function File:write_all(what, offset, sec) end
+
+---@param list (Buf|string)[]
+---@param offset integer
+---@param sec? aio.Wait
+---@return integer|nil, string?, integer?
+function File:preadv(list, offset, sec) end
+
+---@param list (Buf|string)[]
+---@param offset integer
+---@param sec? aio.Wait
+---@return integer|nil, string?, integer?
+function File:pwritev(list, offset, sec) end
+
+---@param what aio.What
+---@param sec? aio.Wait
+---@return string|integer|nil, string?, integer?
+function File:read(what, sec) end
+
+---@param what aio.What
+---@param sec? aio.Wait
+---@return integer|nil, string?, integer?
+function File:write(what, sec) end
+
+---@param keep? boolean
+---@return fun(): string|nil
+function File:lines(keep) end
+
+---@param sec? aio.Wait
+---@return true|nil, string?, integer?
+function File:fsync(sec) end
+
+---@param sec? aio.Wait
+---@return true|nil, string?, integer?
+function File:fdatasync(sec) end
+
+---@return integer|nil, string?, integer?
+function File:size() end
+
+---@param size integer
+---@return true|nil, string?, integer?
+function File:truncate(size) end
+
+---@param off integer
+---@param len integer
+---@param sec? aio.Wait
+---@return true|nil, string?, integer?
+function File:allocate(off, len, sec) end
+
+---@param off integer
+---@param len integer
+---@param sec? aio.Wait
+---@return true|nil, string?, integer?
+function File:punch(off, len, sec) end
+
+---@param off integer
+---@param len integer
+---@param sec? aio.Wait
+---@return true|nil, string?, integer?
+function File:zero(off, len, sec) end
+
+---@param off integer
+---@param len integer
+---@return true|nil, string?, integer?
+function File:discard(off, len) end
+
+---@param off integer
+---@return integer|nil, string?, integer?
+function File:seek_data(off) end
+
+---@param off integer
+---@return integer|nil, string?, integer?
+function File:seek_hole(off) end
+
+---@return aio.Stat|nil, string?, integer?
+function File:stat() end
+
+---@return aio.Stat|nil, string?, integer?
+function File:statx() end
+
+---@param perm integer
+---@return true|nil, string?, integer?
+function File:chmod(perm) end
+
+---@return true|nil, string?, integer?
+function File:drop_cache() end
+
+return file
