@@ -97,6 +97,12 @@ describe("an installed aioctl", function()
       must(("cd / && %s/bin/aioctl %s/script.lua"):format(prefix, prefix)))
   end)
 
+  it("has a manual page, the API's page and its types", function()
+    must("test -s " .. prefix .. "/share/man/man1/aioctl.1")
+    must("find " .. prefix .. "/share/doc -name lua-api.md | grep -q .")
+    must("test -s " .. prefix .. "/share/aioctl/types/aio/file.lua")
+  end)
+
   it("loads into a stock Lua 5.4", function()
     write(prefix .. "/stock.lua", SCRIPT)
     assert.equal("stock\n", must(("cd / && LUA_PATH='%s/share/lua/5.4/?.lua;"
