@@ -187,6 +187,7 @@ typedef struct Work {
     int64_t ns;
     uint64_t limit;
     bool ended;
+    bool ended_in_time;
     bool cleaned;
     int ret;
 } Work;
@@ -212,7 +213,10 @@ static void coroutine_fn limit_work(void *opaque)
 {
     Work *w = opaque;
 
-    w->ret = qemu_co_timeout(work, w, w->limit, work_clean);
+    int ret = qemu_co_timeout(work, w, w->limit, work_clean);
+
+    w->ended_in_time = w->ended;
+    w->ret = ret;
 }
 
 static Work limited(AioContext *ctx, int64_t ns, uint64_t limit)
@@ -223,7 +227,7 @@ static Work limited(AioContext *ctx, int64_t ns, uint64_t limit)
     while (w.ret == 1) {
         aio_poll(ctx, true);
     }
-    ASSERT_EQ(w.ret ? w.ended : !w.ended, false);
+    ASSERT_EQ(w.ret == 0, w.ended_in_time);
     while (!w.ended) {
         aio_poll(ctx, true);
     }
@@ -367,7 +371,7 @@ static void coroutine_fn send_buffer(void *opaque)
 
 TEST(end_of_file_cuts_a_transfer_short_and_errors_are_returned)
 {
-    char buf[16];
+    char buf[16] = "";
     struct iovec iov = {buf, sizeof(buf)};
     int fds[2];
     Io io = {.iov = &iov};
