@@ -137,7 +137,8 @@ int vm_run(LuaVM *vm, LuaTask *main_task)
         if (vm->exiting || priv->stop || (over && is_over(vm))) {
             break;
         }
-        if (!nothing_can_happen(vm)) {
+        /* Looked at before the turn that is to find what they did last. */
+        if (!nothing_can_happen(vm) || waker_is_elsewhere(vm)) {
             loop_turn(vm, true);
         } else if (!loop_turn(vm, false) && nothing_can_happen(vm) &&
                    !(priv->attention & VM_INTERRUPTED) && !is_over(vm)) {

@@ -19,16 +19,20 @@ struct LuaWaker {
     int refs;      /* atomic */
     LuaTask *task; /* home: NULL once ended */
     WakerInbox *inbox;
-    bool queued;    /* inbox->lock */
-    LuaWaker *next; /* inbox->lock */
+    /* inbox->lock: */
+    unsigned elsewhere; /* references of waker_ref(): who knows by whom */
+    bool counted;       /* ... are in inbox->elsewhere: the task lives */
+    bool queued;
+    LuaWaker *next;
 };
 
 struct WakerInbox {
     pthread_mutex_t lock;
     int refs; /* atomic: the VM and each waker */
     pthread_t home;
-    QEMUBH *bh;     /* lock: NULL once the VM is closed */
-    LuaWaker *head; /* lock: FIFO of fired wakers */
+    QEMUBH *bh;         /* lock: NULL once the VM is closed */
+    unsigned elsewhere; /* lock: references that may wake a living task */
+    LuaWaker *head;     /* lock: FIFO of fired wakers */
     LuaWaker **tail;
 };
 
@@ -45,18 +49,55 @@ static void inbox_unref(WakerInbox *inbox)
     }
 }
 
-LuaWaker *waker_ref(LuaWaker *w)
+static LuaWaker *take_ref(LuaWaker *w)
 {
     __atomic_fetch_add(&w->refs, 1, __ATOMIC_RELAXED);
     return w;
 }
 
-void waker_unref(LuaWaker *w)
+static void drop_ref(LuaWaker *w)
 {
     if (__atomic_sub_fetch(&w->refs, 1, __ATOMIC_ACQ_REL) == 0) {
         inbox_unref(w->inbox);
         free(w);
     }
+}
+
+LuaWaker *waker_ref(LuaWaker *w)
+{
+    WakerInbox *inbox = w->inbox;
+
+    pthread_mutex_lock(&inbox->lock);
+    w->elsewhere++;
+    inbox->elsewhere += w->counted;
+    pthread_mutex_unlock(&inbox->lock);
+    return take_ref(w);
+}
+
+void waker_unref(LuaWaker *w)
+{
+    WakerInbox *inbox = w->inbox;
+
+    pthread_mutex_lock(&inbox->lock);
+    w->elsewhere--;
+    if (w->counted && --inbox->elsewhere == 0 && inbox->bh) {
+        qemu_bh_schedule(inbox->bh); /* the loop looks for a deadlock again */
+    }
+    pthread_mutex_unlock(&inbox->lock);
+    drop_ref(w);
+}
+
+bool waker_is_elsewhere(LuaVM *vm)
+{
+    WakerInbox *inbox = vm->priv->inbox;
+
+    if (!inbox) {
+        return false;
+    }
+    pthread_mutex_lock(&inbox->lock);
+    bool elsewhere = inbox->elsewhere > 0;
+    pthread_mutex_unlock(&inbox->lock);
+    return elsewhere;
 }
 
 static void fire_at_home(LuaWaker *w)
@@ -91,7 +132,7 @@ static void inbox_deliver(void *opaque)
         list = w->next;
         w->next = NULL;
         fire_at_home(w);
-        waker_unref(w);
+        drop_ref(w);
     }
     pthread_mutex_unlock(&inbox->lock);
 }
@@ -108,7 +149,7 @@ void waker_fire(LuaWaker *w)
     if (inbox->bh && !w->queued) {
         w->queued = true;
         w->next = NULL;
-        *inbox->tail = waker_ref(w);
+        *inbox->tail = take_ref(w);
         inbox->tail = &w->next;
         qemu_bh_schedule(inbox->bh);
     }
@@ -149,8 +190,14 @@ void waker_close_inbox(LuaVM *vm)
 
 void waker_task_ended(LuaWaker *w)
 {
+    WakerInbox *inbox = w->inbox;
+
+    pthread_mutex_lock(&inbox->lock);
+    inbox->elsewhere -= w->elsewhere;
+    w->counted = false;
+    pthread_mutex_unlock(&inbox->lock);
     w->task = NULL;
-    waker_unref(w);
+    drop_ref(w);
 }
 
 /* The one waker of a task, created on first use. */
@@ -165,10 +212,11 @@ static LuaWaker *waker_of(LuaVM *vm, LuaTask *t)
         w->task = t;
         w->refs = 0;
         if (t) {
-            t->waker = waker_ref(w);
+            w->counted = true;
+            t->waker = take_ref(w);
         }
     }
-    return waker_ref(w);
+    return take_ref(w);
 }
 
 /* ---- class -------------------------------------------------------------- */
@@ -203,7 +251,7 @@ static int waker_gc(lua_State *L)
     WakerHandle *u = alua_check(L, 1, &waker_class);
 
     if (u->waker) {
-        waker_unref(u->waker);
+        drop_ref(u->waker);
         u->waker = NULL;
     }
     return 0;

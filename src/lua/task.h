@@ -65,7 +65,8 @@ uint64_t task_id(const LuaTask *t);
 typedef struct LuaWaker LuaWaker;
 
 LuaWaker *waker_check(lua_State *L, int arg); /* borrowed */
-/* Any thread. */
+/* Any thread.  While such a reference to a living task's waker exists, parked
+ * tasks are no deadlock: give it up when it will not be fired any more. */
 LuaWaker *waker_ref(LuaWaker *w);
 void waker_unref(LuaWaker *w);
 void waker_fire(LuaWaker *w);

@@ -186,6 +186,8 @@ void require_install(lua_State *L, LuaVM *vm);
 void group_child_ended(LuaGroup *g, LuaTask *t, TaskHandle *h);
 void waker_task_ended(LuaWaker *w);
 void waker_close_inbox(LuaVM *vm);
+/* Has somebody outside of Lua (another thread) a waker of a living task? */
+bool waker_is_elsewhere(LuaVM *vm);
 
 /* ---- switching flows -------------------------------------------------------
  */

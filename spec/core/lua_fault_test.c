@@ -1,0 +1,291 @@
+/*
+ * lua_fault_test.c - the binding when Lua's memory runs out
+ *
+ * Each scenario is a Lua chunk that runs in a fresh state inside aio.run().
+ * It is run again and again: in run n, Lua's n-th allocation fails and so do
+ * all that follow (or only that one), until the chunk is over.  Whatever it
+ * does, it may not crash, hang or leave anything open; once memory is back the
+ * state closes and every byte of it has been freed.  The sweep ends with the
+ * first run in which nothing failed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "test.h"
+
+int luaopen_aio_core(lua_State *L);
+
+enum { SWEEP_MAX = 20000 }; /* allocations of the longest scenario */
+
+typedef struct Memory {
+    size_t used;    /* bytes */
+    uint64_t until; /* allocations that still work, while armed */
+    bool armed;
+    bool persistent;
+    bool failed; /* since it was armed */
+} Memory;
+
+/* Shrinking never fails: Lua relies on that. */
+static void *allocate(void *ud, void *ptr, size_t old, size_t size)
+{
+    Memory *m = ud;
+
+    old = ptr ? old : 0;
+    if (size == 0) {
+        free(ptr);
+        m->used -= old;
+        return NULL;
+    }
+    if (m->armed && size > old) {
+        if (m->until == 0) {
+            m->failed = true;
+            m->armed = m->persistent;
+            return NULL;
+        }
+        m->until--;
+    }
+    void *p = realloc(ptr, size);
+    if (p) {
+        m->used += size - old;
+    }
+    return p;
+}
+
+static int panicked(lua_State *L)
+{
+    FAIL("an error reached no lua_pcall(): %s", lua_tostring(L, -1));
+    return 0;
+}
+
+/* The function of aio.run(): lets memory fail and runs the chunk. */
+static int run_armed(lua_State *L)
+{
+    Memory *m = lua_touserdata(L, lua_upvalueindex(1));
+
+    m->armed = true;
+    lua_pushvalue(L, lua_upvalueindex(2));
+    lua_call(L, 0, 0);
+    m->armed = false;
+    return 0;
+}
+
+/* Protected: memory, chunk. */
+static int run_scenario(lua_State *L)
+{
+    const char *chunk = lua_touserdata(L, 2);
+
+    luaL_openlibs(L);
+    luaL_requiref(L, "aio.core", luaopen_aio_core, 0);
+    lua_pushvalue(L, -1);
+    lua_setglobal(L, "aio");
+    if (getenv("AIOCTL_TEST_SLOW")) { /* valgrind: no thread runs while one
+                                         waits in io_uring_enter() */
+        luaL_dostring(L, "aio.context():set{fdmon = 'poll'}");
+    }
+    lua_getfield(L, -1, "run");
+    lua_pushvalue(L, 1);
+    if (luaL_loadstring(L, chunk) != LUA_OK) {
+        FAIL("%s", lua_tostring(L, -1));
+    }
+    lua_pushcclosure(L, run_armed, 2);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+typedef struct Scenario {
+    const char *chunk;
+    bool fails; /* also with all the memory there is */
+} Scenario;
+
+/* True when an allocation failed in this run. */
+static bool run_once(const Scenario *s, uint64_t until, bool persistent)
+{
+    Memory m = {.until = until, .persistent = persistent};
+    lua_State *L = lua_newstate(allocate, &m);
+
+    lua_atpanic(L, panicked);
+    lua_pushcfunction(L, run_scenario);
+    lua_pushlightuserdata(L, &m);
+    lua_pushlightuserdata(L, (void *)s->chunk);
+    int status = lua_pcall(L, 2, 0, 0);
+    m.armed = false;
+    if (!m.failed && (status == LUA_OK) == s->fails) {
+        FAIL("with all the memory there is: %s",
+             status == LUA_OK ? "no error" : lua_tostring(L, -1));
+    }
+    lua_close(L);
+    if (m.used != 0) {
+        FAIL("allocation %llu failing leaves %zu bytes",
+             (unsigned long long)until, m.used);
+    }
+    return m.failed;
+}
+
+/* Errors that nobody receives are printed: not what this is about. */
+static void silence(void)
+{
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    ASSERT(null >= 0);
+    if (!getenv("AIOCTL_TEST_LOUD")) {
+        dup2(null, STDERR_FILENO);
+    }
+    close(null);
+}
+
+static void sweep(const Scenario *s)
+{
+    int errors = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    for (int persistent = 0; persistent < 2; persistent++) {
+        uint64_t n = 0;
+
+        silence();
+        while (run_once(s, n, persistent)) {
+            n++;
+            ASSERT_CMP(n, <, SWEEP_MAX);
+        }
+        dup2(errors, STDERR_FILENO);
+        ASSERT_CMP(n, >, 0); /* or nothing was tried */
+    }
+    close(errors);
+}
+
+#define SCENARIO(name, fails, chunk)            \
+    TEST(lua_without_memory_in_##name)          \
+    {                                           \
+        sweep(&(const Scenario){chunk, fails}); \
+    }
+
+SCENARIO(bottom_halves, false,
+         "local n = 0 "
+         "local bh = aio.bh(function() n = n + 1 end, 'name') "
+         "bh:schedule() aio.yield() aio.yield() "
+         "local remote = bh:remote() remote:schedule() remote:close() "
+         "aio.yield() aio.yield() "
+         "aio.defer(function() n = n + 1 end) "
+         "bh:schedule() tostring(bh) bh:delete() aio.yield()")
+
+SCENARIO(callbacks_that_fail, false,
+         "aio.on_error(function(err, trace, origin) "
+         "  local copy = tostring(err) .. tostring(trace) .. origin end) "
+         "aio.defer(function() error('x' .. 1) end) "
+         "aio.defer(function() error(setmetatable({}, "
+         "  {__tostring = function() return 'a' .. 'b' end})) end) "
+         "aio.yield() aio.yield() aio.on_error(nil)")
+
+SCENARIO(timers, false,
+         "local fired = 0 "
+         "local t = aio.timer{fn = function() fired = fired + 1 end, "
+         "  name = 'a'} "
+         "t:mod(aio.now()) t:mod_anticipate(aio.now()) aio.sleep(0.001) "
+         "t:deadline() t:close() "
+         "local every = aio.every(0, function() aio.yield() end) "
+         "aio.sleep(0.0005) every:cancel()")
+
+SCENARIO(descriptors, false,
+         "local n = aio.notifier{name = 'n'} "
+         "n:handler(function() n:handler(nil) end) n:set() "
+         "aio.yield() aio.sleep(0.0005) n:set() "
+         "aio.wait_fd(n:fd(), 'r', 1) "
+         "n:test_and_clear() aio.wait_fd(n:fd(), 'r', 0) "
+         "local fd = aio.fd(n:fd(), {write = function(h) h:delete() end}) "
+         "aio.sleep(0.0005) aio.handles() fd:close() n:close()")
+
+SCENARIO(tasks, false,
+         "local t = aio.spawn(function(...) return ... end, 1, 2, 3) "
+         "local a, b, c = t:join() assert(c == 3) "
+         "local p = aio.spawn(function() aio.park() end) "
+         "aio.yield() p:name('p') p:traceback() tostring(p) aio.tasks() "
+         "p:cancel() p:pjoin() "
+         "local f = aio.spawn(function() error('x' .. 'y') end) f:pjoin() "
+         "local w = aio.spawn(function() aio.park(1) end) "
+         "aio.yield() w:waker()() w:join()")
+
+SCENARIO(errors_nobody_receives, true,
+         "for i = 1, 3 do aio.spawn(function() error('x' .. i) end) end "
+         "aio.yield() collectgarbage() aio.yield()")
+
+SCENARIO(coroutines, false,
+         "local t = aio.spawn(function() "
+         "  local co = coroutine.wrap(function(x) "
+         "    table.sort({3, 1, 2}, function(a, b) aio.yield() "
+         "      return a < b end) "
+         "    coroutine.yield(x) error('e' .. x) end) "
+         "  co('a') pcall(co, 'b') "
+         "  local c = coroutine.create(function() "
+         "    local _ <close> = setmetatable({}, {__close = function() "
+         "      aio.yield() end}) coroutine.yield() end) "
+         "  coroutine.resume(c) coroutine.close(c) "
+         "end) t:join()")
+
+SCENARIO(scopes, false,
+         "aio.timeout(0.0005, function() aio.sleep(1) end) "
+         "aio.shield(function() aio.yield() end) "
+         "pcall(aio.group, function(g) "
+         "  for i = 1, 3 do g:spawn(function() aio.sleep(i / 4000) end) end "
+         "  g:spawn(function() aio.yield() error('z' .. 1) end) "
+         "  aio.sleep(1) end, {limit = 2}) "
+         "aio.await(function(done) aio.defer(function() done(1, 2) end) end)")
+
+SCENARIO(channels, false,
+         "local c = aio.sync.chan(1) "
+         "local t = aio.spawn(function() for v in c:iter() do "
+         "  local s = v .. '!' end end) "
+         "for i = 1, 4 do c:put('v' .. i) end "
+         "local late = aio.spawn(function() c:put('w') end) "
+         "aio.yield() late:cancel() c:close() t:join() c:get(0) "
+         "local d = aio.sync.chan() "
+         "local g = aio.spawn(function() d:get() end) aio.yield() "
+         "d:try_put(1) g:cancel() g:pjoin() d:try_get()")
+
+SCENARIO(locks, false,
+         "local m = aio.sync.mutex() local e = aio.sync.event() "
+         "local s = aio.sync.sem(1) "
+         "local t = aio.spawn(function() local _ <close> = m:guard() "
+         "  s:acquire() e:wait() s:release() end) "
+         "aio.yield() m:lock(0) e:set() t:join() "
+         "m:lock() m:unlock() s:acquire(0)")
+
+SCENARIO(buffers, false,
+         "local b = aio.buf{size = 65536, align = 512, register = true} "
+         "b:set(0, 'abc') b:slice(1, 2):tostring() b:clone():close() "
+         "b:pack(0, 'i4', 1) b:unpack(0, 'i4') b:find('c') "
+         "local m = b:move() m:close() "
+         "local pool = aio.bufpool{count = 2, size = 4096} "
+         "local x, y = pool:get(), pool:get() "
+         "local t = aio.spawn(function() pool:get():close() end) "
+         "aio.yield() x:close() t:join() y = nil collectgarbage() "
+         "pool:get(0) pool:stats() pool:close()")
+
+SCENARIO(files, false,
+         "local f = assert(aio.file.open('/dev/zero', 'r', "
+         "  {engine = 'threads'})) "
+         "f:pread(10, 0) f:read_exact(100, 0) "
+         "f:preadv({aio.buf(10), aio.buf(20)}, 0) "
+         "f:pwrite('x', 0) f:stat() f:size() f:fsync() "
+         "local r = aio.spawn(function() f:pread(10, 0) end) "
+         "aio.yield() r:cancel() r:pjoin() f:close() "
+         "aio.file.open('/nonexistent') aio.file.stat('/') "
+         "aio.file.readdir('/proc/self/fd')")
+
+SCENARIO(contexts, false,
+         "local ctx = aio.context{poll_max_ns = 0} "
+         "aio.bh(function() end, 'x', ctx):schedule() "
+         "ctx:poll() aio.context():poll() ctx:get() ctx:stats() "
+         "aio.stats() ctx:set{max_batch = 4} ctx:close()")
+
+SCENARIO(signals, false,
+         "local h = aio.on_signal('USR1', function(name) aio.yield() end) "
+         "aio.wait_signal('USR2', 0) h:close()")
+
+SCENARIO(histograms, false,
+         "local h = aio.hist() for i = 1, 100 do h:record(i * 1000) end "
+         "h:merge(aio.hist():record(5)) h:summary('a') h:hgrm() h:json()")
+
+SCENARIO(deadlock, true, "aio.spawn(function() aio.park() end) aio.park()")
