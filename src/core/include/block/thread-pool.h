@@ -5,8 +5,8 @@
  * Work is handed out in FIFO order to at most thread_pool_max threads; each
  * result comes back as one callback in the home thread of the context.
  *
- * All functions but thread_pool_update_params() are for the home thread, none of
- * them blocks except thread_pool_free().
+ * All functions but thread_pool_update_params() are for the home thread; none
+ * of them blocks except thread_pool_free().
  */
 #ifndef QEMU_THREAD_POOL_H
 #define QEMU_THREAD_POOL_H
