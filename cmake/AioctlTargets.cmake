@@ -22,6 +22,12 @@ function(aioctl_test_labels name)
     SKIP_RETURN_CODE 77 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
 endfunction()
 
+# Valgrind 3.19 does not know that io_uring_enter() blocks: whoever waits in it
+# stops every other thread.  So no io_uring there; ring_test would have nothing
+# left to do, and budgets of microseconds (busypoll*_test) mean nothing.
+set(AIOCTL_VALGRIND_ENVIRONMENT "AIOCTL_TEST_SLOW=1;AIOCTL_NO_IO_URING=1")
+set(AIOCTL_VALGRIND_SKIPS "^(ring|busypoll|busypoll_home)_test$")
+
 # aioctl_c_spec(NAME SOURCES...): one C test program, one ctest entry, and in
 # a plain tree one more under valgrind.
 function(aioctl_c_spec name)
@@ -40,12 +46,14 @@ function(aioctl_c_spec name)
   else()
     aioctl_test_labels(${test} core)
   endif()
-  if(VALGRIND AND NOT AIOCTL_SANITIZE)
+  if(VALGRIND AND NOT AIOCTL_SANITIZE
+     AND NOT name MATCHES "${AIOCTL_VALGRIND_SKIPS}")
     add_test(NAME valgrind.core.${name} COMMAND ${VALGRIND} -q
-      --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
+      --fair-sched=try --error-exitcode=9
+      --leak-check=full --errors-for-leak-kinds=definite
       $<TARGET_FILE:${name}>)
     set_tests_properties(valgrind.core.${name} PROPERTIES TIMEOUT 600
-      ENVIRONMENT "${AIOCTL_TEST_ENVIRONMENT};AIOCTL_TEST_SLOW=1")
+      ENVIRONMENT "${AIOCTL_TEST_ENVIRONMENT};${AIOCTL_VALGRIND_ENVIRONMENT}")
     aioctl_test_labels(valgrind.core.${name} valgrind full)
   endif()
 endfunction()
