@@ -5,6 +5,9 @@
  * resume_yield_100: the same, round robin over 100 coroutines.
  * wrap: a coroutine.wrap generator called from Lua.
  * spawn: coroutine.create and one resume to its end, from Lua.
+ * recycled: the same function under pcall() in a coroutine that goes on.
+ * wake_yield: resume_yield, whose coroutine also calls a userdata between two
+ *   yields: what a pair of tasks does in Lua to wake each other.
  * pcall: lua_pcall() of a Lua closure.
  */
 #include "harness.h"
@@ -82,6 +85,40 @@ static void open_spawn(void)
              "return function(n) for _ = 1, n do resume(create(body)) end end");
 }
 
+static void open_recycled(void)
+{
+    open_lua("local yield = coroutine.yield local function body() end "
+             "local run = coroutine.wrap(function(f) while true do "
+             "f = yield(pcall(f)) end end) "
+             "return function(n) for _ = 1, n do run(body) end end");
+}
+
+static int called(lua_State *from)
+{
+    (void)luaL_checkudata(from, 1, "bench.callable");
+    return 0;
+}
+
+/* The coroutine gets the userdata when it is first resumed. */
+static void open_waker(void)
+{
+    open_lua("return function(wakers) local yield = coroutine.yield "
+             "local me = 1 while true do yield() wakers[me]() end end");
+    threads[0] = lua_newthread(L);
+    lua_pushvalue(L, 1);
+    lua_createtable(L, 1, 0);
+    lua_newuserdatauv(L, 16, 0);
+    luaL_newmetatable(L, "bench.callable");
+    lua_pushcfunction(L, called);
+    lua_setfield(L, -2, "__call");
+    lua_setmetatable(L, -2);
+    lua_rawseti(L, -2, 1);
+    lua_xmove(L, threads[0], 2);
+    int results;
+    bench_require(lua_resume(threads[0], L, 1, &results) == LUA_YIELD,
+                  "lua_resume");
+}
+
 /* Calls the benchmark function with n; the loop is in Lua. */
 static uint64_t run_in_lua(uint64_t n)
 {
@@ -109,7 +146,9 @@ const BenchCase bench_cases[] = {
     {"resume_yield", run_resume1, open_yielders, close_lua},
     {"resume_yield_100", run_resume100, open_yielders, close_lua},
     {"wrap", run_in_lua, open_wrap, close_lua},
+    {"wake_yield", run_resume1, open_waker, close_lua},
     {"spawn", run_in_lua, open_spawn, close_lua},
+    {"recycled", run_in_lua, open_recycled, close_lua},
     {"pcall", run_pcall, open_closure, close_lua},
     {NULL, NULL, NULL, NULL},
 };

@@ -27,8 +27,12 @@ return function(env)
     row(env, "yield, 100 tasks : coroutine.wrap", "yield", 100, "wrap",
       "<=1.0"),
     row(env, "waker+park, 2 tasks : resume+yield in C", "park", 2,
-      "resume_yield", nil),
-    row(env, "spawn+finish : coroutine.create+resume", "spawn", 1, "spawn",
+      "resume_yield", "<=1.0"),
+    row(env, "waker+park, 2 tasks : the same calls in Lua", "park", 2,
+      "wake_yield", "<=1.0"),
+    row(env, "spawn+join : coroutine.create+resume", "spawn", 1, "spawn",
+      "<=2.0"),
+    row(env, "spawn+join : recycled coroutine+pcall", "spawn", 1, "recycled",
       "<=2.0"),
   }
 end
