@@ -93,8 +93,12 @@ void alua_class(lua_State *L, const AluaClass *cls)
 
 void *alua_new(lua_State *L, const AluaClass *cls, size_t size, int uservalues)
 {
-    LuaVM *vm = alua_vm(L);
+    return alua_new_of(L, alua_vm(L), cls, size, uservalues);
+}
 
+void *alua_new_of(lua_State *L, LuaVM *vm, const AluaClass *cls, size_t size,
+                  int uservalues)
+{
     if (unlikely(vm->priv->closed)) {
         vm_need_home(L, vm); /* its finalizer would never run */
     }

@@ -36,15 +36,21 @@ static int anchor_take(lua_State *L, LuaVMPrivate *priv)
 void alua_anchor(lua_State *L, int index)
 {
     AluaObject *o = lua_touserdata(L, index);
+
+    if (!o->anchor) {
+        luaL_checkstack(L, 3, NULL);
+        lua_pushvalue(L, index);
+        alua_anchor_top(L, o);
+        lua_pop(L, 1);
+    }
+}
+
+void alua_anchor_top(lua_State *L, AluaObject *o)
+{
     LuaVMPrivate *priv = o->vm->priv;
 
-    if (o->anchor) {
-        return;
-    }
-    index = lua_absindex(L, index);
-    luaL_checkstack(L, 2, NULL);
     lua_rawgeti(L, LUA_REGISTRYINDEX, priv->anchor_table);
-    lua_pushvalue(L, index);
+    lua_pushvalue(L, -2);
     int slot = anchor_take(L, priv);
     lua_rawseti(L, -2, slot); /* out of memory loses one slot, no more */
     lua_pop(L, 1);

@@ -32,13 +32,12 @@ static int push_results(lua_State *L, int arg, const TaskHandle *h)
 {
     int n = h->nresults;
 
+    if (n == 0) {
+        return 0;
+    }
     lua_getiuservalue(L, arg, UV_RESULT);
     if (n == 1) {
         return 1;
-    }
-    if (n == 0) {
-        lua_pop(L, 1);
-        return 0;
     }
     luaL_checkstack(L, n + 1, "too many results to join");
     int table = lua_gettop(L);
@@ -53,9 +52,12 @@ static int push_results(lua_State *L, int arg, const TaskHandle *h)
 static bool wait_end(lua_State *L, TaskHandle *h)
 {
     LuaVM *vm = h->object.vm;
-    int64_t timeout = alua_opt_timeout(L, 2);
+    int64_t timeout = -1;
 
-    lua_settop(L, 1);
+    if (lua_gettop(L) > 1) {
+        timeout = alua_opt_timeout(L, 2);
+        lua_settop(L, 1);
+    }
     if (!h->task) {
         return true;
     }

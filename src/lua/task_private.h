@@ -6,7 +6,8 @@
  * it points to it (and sits at the bottom of the task's own Lua stack, so a
  * live task keeps its handle); afterwards it holds the results.
  *
- * The task's Lua stack: 1 handle, 2 alua_traceback, 3 body, 4... arguments.
+ * The task's Lua stack: 1 alua_traceback (stays there for the next task),
+ * 2 handle, 3 body, 4... arguments.
  */
 #ifndef TASK_PRIVATE_H
 #define TASK_PRIVATE_H
@@ -55,6 +56,10 @@ typedef struct Scope {
     struct Scope *outer;
 } Scope;
 
+enum { AT_HANDLER = 1, AT_HANDLE = 2 }; /* on the task's Lua stack */
+/* What Lua grants without lua_checkstack() leaves room for so many values
+ * besides what we need ourselves. */
+enum { FEW_VALUES = 8 };
 enum { UV_SCOPE_THREAD = 1 };
 enum { UV_RESULT = 1, UV_INFO = 2, UV_SPAWNER = 3 };
 /* Fields of the table in UV_INFO. */
@@ -92,7 +97,6 @@ struct LuaTask {
     bool in_park;   /* inside aio.park() */
     uint32_t fired; /* scopes with an undelivered request */
 
-    lua_State *L;
     TaskHandle *handle;
     void (*run)(LuaTask *t);
     uint64_t id;
@@ -113,6 +117,9 @@ struct LuaTask {
     LuaGroup *group;
     LuaWaker *waker;
     LuaTask *prev, *next; /* live list; next also: pool */
+
+    /* Kept from task to task, as vm is; see task_reset(). */
+    lua_State *L;
     QEMUTimer timer;
 };
 

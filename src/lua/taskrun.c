@@ -96,7 +96,7 @@ static void tell_at_once(LuaTask *t, TaskHandle *h)
     if (!t->joiners.head && !t->group) {
         task_describe(t, t->L, origin, sizeof(origin));
         lua_pushnil(t->L);
-        lua_getiuservalue(t->L, 1, UV_RESULT);
+        lua_getiuservalue(t->L, AT_HANDLE, UV_RESULT);
         vm_uncaught(t->vm, t->L, origin);
     }
 }
@@ -107,7 +107,7 @@ static void task_finish(LuaTask *t, int status, int base)
     TaskHandle *h = t->handle;
     int n = lua_gettop(L) - base;
 
-    if (unlikely(!lua_checkstack(L, 8))) {
+    if (unlikely(n > FEW_VALUES && !lua_checkstack(L, 8))) {
         lua_settop(L, base); /* room for what follows; results are lost */
         n = 0;
     }
@@ -115,11 +115,11 @@ static void task_finish(LuaTask *t, int status, int base)
         h->state = TASK_DONE;
         h->nresults = n;
         if (n == 1) {
-            lua_setiuservalue(L, 1, UV_RESULT);
+            lua_setiuservalue(L, AT_HANDLE, UV_RESULT);
         } else if (n > 1) {
             lua_pushcfunction(L, store_results);
             lua_insert(L, base + 1);
-            lua_pushvalue(L, 1);
+            lua_pushvalue(L, AT_HANDLE);
             lua_insert(L, base + 2);
             status = lua_pcall(L, n + 1, 0, 0);
         }
@@ -131,13 +131,13 @@ static void task_finish(LuaTask *t, int status, int base)
         if (cancelled) {
             h->state = TASK_CANCELLED;
             h->received = true;
-            lua_setiuservalue(L, 1, UV_RESULT);
+            lua_setiuservalue(L, AT_HANDLE, UV_RESULT);
         } else {
             h->state = TASK_FAILED;
-            lua_pushvalue(L, -1);
-            lua_setiuservalue(L, 1, UV_RESULT); /* also when memory is out */
+            lua_pushvalue(L, -1); /* stored also when memory is out */
+            lua_setiuservalue(L, AT_HANDLE, UV_RESULT);
             lua_pushcfunction(L, store_failure);
-            lua_pushvalue(L, 1);
+            lua_pushvalue(L, AT_HANDLE);
             lua_rotate(L, -3, -1);
             if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
                 lua_pop(L, 1);
@@ -160,7 +160,7 @@ static void task_recycle(LuaTask *t)
     if (lua_gethookmask(L)) {
         lua_sethook(L, NULL, 0, 0);
     }
-    lua_settop(L, 0);
+    lua_settop(L, AT_HANDLER);
     t->co = NULL;
     if (t->seen) {
         t->next = priv->retired;
@@ -210,12 +210,12 @@ static void coroutine_fn run_spawned(LuaTask *t)
         t->handle->state = TASK_CANCELLED;
         t->handle->received = true;
         lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_cancelled);
-        lua_setiuservalue(L, 1, UV_RESULT);
+        lua_setiuservalue(L, AT_HANDLE, UV_RESULT);
     } else {
-        int status = lua_pcall(L, t->nargs, LUA_MULTRET, 2);
+        int status = lua_pcall(L, t->nargs, LUA_MULTRET, AT_HANDLER);
 
         t->vm->priv->inner = L;
-        task_finish(t, status, 2);
+        task_finish(t, status, AT_HANDLE);
     }
     task_ended(t);
     task_recycle(t);
@@ -225,16 +225,12 @@ static void coroutine_fn run_spawned(LuaTask *t)
 
 static void task_reset(LuaTask *t, TaskHandle *h)
 {
-    LuaVM *vm = t->vm;
-    lua_State *L = t->L;
-    QEMUTimer timer = t->timer;
+    const size_t begin = offsetof(LuaTask, co), end = offsetof(LuaTask, L);
 
-    memset(t, 0, sizeof(*t));
-    t->vm = vm;
-    t->L = t->inner = L;
-    t->timer = timer;
+    memset((char *)t + begin, 0, end - begin);
+    t->inner = t->L;
     t->handle = h;
-    t->id = ++vm->priv->tasks_made;
+    t->id = ++t->vm->priv->tasks_made;
     t->state = TASK_READY;
     t->root.kind = SCOPE_ROOT;
     t->root.task = t;
@@ -277,6 +273,7 @@ static LuaTask *task_peek(lua_State *L, LuaVM *vm)
 
         lua_rawsetp(L, LUA_REGISTRYINDEX, t);
         lua_sethook(thread, NULL, 0, 0);
+        lua_pushcfunction(thread, alua_traceback);
         t->L = thread;
     }
     return t;
@@ -287,12 +284,12 @@ LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs)
     Error *err = NULL;
 
     luaL_checkstack(L, 6, NULL);
-    TaskHandle *h = alua_new(L, &task_class, sizeof(*h), 3);
+    TaskHandle *h = alua_new_of(L, vm, &task_class, sizeof(*h), 3);
     LuaTask *t = task_peek(L, vm);
-    if (unlikely(!lua_checkstack(t->L, nargs + 8))) {
+    if (unlikely(nargs > FEW_VALUES && !lua_checkstack(t->L, nargs + 8))) {
         luaL_error(L, "stack overflow (too many arguments)");
     }
-    alua_anchor(L, -1);
+    alua_anchor_top(L, &h->object);
     Coroutine *co = aio_co_new(task_entry, t, 0, &err);
     if (unlikely(!co)) {
         alua_unanchor(L, &h->object);
@@ -310,8 +307,7 @@ LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs)
     t->line = alua_caller(L, 1);
     lua_setiuservalue(L, -2, UV_SPAWNER);
     lua_pushvalue(L, -1);
-    lua_pushcfunction(L, alua_traceback);
-    lua_xmove(L, t->L, 2);
+    lua_xmove(L, t->L, 1);
     lua_insert(L, -(nargs + 2)); /* the handle, below the function */
     lua_xmove(L, t->L, nargs + 1);
     list_add(t);

@@ -81,6 +81,11 @@ int alua_caller(lua_State *L, int level);
 void alua_format_origin(lua_State *L, int index, int line, char *buf,
                         size_t size);
 void anchor_init(lua_State *L, LuaVM *vm);
+/* alua_new() for callers that know the VM. */
+void *alua_new_of(lua_State *L, LuaVM *vm, const AluaClass *cls, size_t size,
+                  int uservalues);
+/* alua_anchor() of what was just made and is on top; uses two slots. */
+void alua_anchor_top(lua_State *L, AluaObject *o);
 
 /* ---- vm.c, loop.c ------------------------------------------------------- */
 
