@@ -384,6 +384,7 @@ static void run_end_scheduled(void *opaque)
 
 TEST(coroutine_that_ends_while_it_is_ready_aborts)
 {
-    ASSERT_ABORTS(run_end_scheduled, NULL, "ended while scheduled in "
-                                           "'aio_co_ready'");
+    ASSERT_ABORTS(run_end_scheduled, NULL,
+                  "ended while scheduled in "
+                  "'aio_co_ready'");
 }

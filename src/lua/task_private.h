@@ -105,9 +105,9 @@ struct LuaTask {
     bool seen;    /* a script may hold the thread */
     bool leaving; /* called os.exit: never run again */
     int nargs;
-    int status;   /* lua_pcall's, for main tasks run by vm_run() */
-    int base;     /* of main tasks: index of the message handler, or 0 */
-    int line;     /* where it was spawned */
+    int status; /* lua_pcall's, for main tasks run by vm_run() */
+    int base;   /* of main tasks: index of the message handler, or 0 */
+    int line;   /* where it was spawned */
 
     Scope root;
     Scope *scope;    /* innermost */

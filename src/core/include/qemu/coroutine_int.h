@@ -22,11 +22,11 @@ struct Coroutine {
     const char *scheduled; /* atomic: who scheduled it, NULL when not */
     QSIMPLEQ_ENTRY(Coroutine) ready_next; /* the loop's, home thread */
     void *entry_arg;
-    uint16_t stack_class;  /* fixed while the object exists */
-    bool canary;           /* no guard below: check at each switch; fixed */
-    bool started;          /* has been entered since creation */
-    bool entering_woken;   /* its frames include enter_woken() */
-    bool arrived;          /* ASan knows already */
+    uint16_t stack_class; /* fixed while the object exists */
+    bool canary;          /* no guard below: check at each switch; fixed */
+    bool started;         /* has been entered since creation */
+    bool entering_woken;  /* its frames include enter_woken() */
+    bool arrived;         /* ASan knows already */
     /* Coroutines to enter when this one yields or ends.  Its own thread. */
     QSIMPLEQ_HEAD(, Coroutine) co_queue_wakeup;
 
@@ -41,8 +41,8 @@ struct Coroutine {
     unsigned locks_held; /* coroutine locks; zero at the end */
 
     /* The stack.  Fixed while the object exists. */
-    char *stack_base;    /* lowest usable byte */
-    size_t stack_size;   /* up to the end of the stack's memory */
+    char *stack_base;  /* lowest usable byte */
+    size_t stack_size; /* up to the end of the stack's memory */
     void *slab;
     QSLIST_ENTRY(Coroutine) pool_next;
     uint32_t uses; /* times it ended, over all its lives */
