@@ -190,6 +190,19 @@ static void open_options(lua_State *L, int arg, FileOpen *o)
     o->perm = (mode_t)opt_size_field(L, arg, "perm", 0666);
 }
 
+/* EINVAL of open(2) says nothing; with O_DIRECT it has one likely cause. */
+static int open_fail(lua_State *L, const FileOpen *o, int64_t ret)
+{
+    if (ret != -EINVAL || o->direct_mode != DIRECT_YES) {
+        return path_result(L, o->path, ret, "open");
+    }
+    lua_pushfstring(L,
+                    "%s: the file system has no O_DIRECT (direct = \"try\" "
+                    "goes on without)",
+                    o->path);
+    return path_result(L, lua_tostring(L, -1), ret, "open");
+}
+
 /*
  * Pushes the open file, or the error triple.
  *
@@ -213,7 +226,7 @@ static int open_push(lua_State *L, FileOpen *o)
     }
     int64_t ret = file_call(L, NULL, file_open_call, o, file_open_undo);
     if (ret < 0) {
-        return path_result(L, o->path, ret, "open");
+        return open_fail(L, o, ret);
     }
     f->fd = o->fd; /* from here on the userdata owns it */
     f->direct = o->direct;

@@ -148,6 +148,11 @@ static int fail_short(lua_State *L, const Transfer *x)
 
 static int transfer_result(lua_State *L, const Transfer *x)
 {
+    if (x->ret == -EBADF) { /* the descriptor is ours: it must be the mode */
+        return fail_at(L, x, EBADF,
+                       x->kind->use == SPAN_READ ? ": not open for reading"
+                                                 : ": not open for writing");
+    }
     if (x->ret < 0) {
         return fail_at(L, x, (int)-x->ret, "");
     }
