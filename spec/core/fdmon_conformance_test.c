@@ -167,23 +167,36 @@ EVERYWHERE(regular_file_is_always_ready)
     close(fd);
 }
 
-EVERYWHERE(timeout_has_microsecond_precision)
+static int64_t time_of_timer(AioContext *ctx, int64_t ns)
 {
     bool fired = false;
     QEMUTimer timer;
-    int64_t start, took;
+    int64_t start;
 
     aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_US, set_flag,
                    &fired);
     start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
-    timer_mod_ns(&timer, start + 200000);
+    timer_mod_ns(&timer, start + ns);
     while (!fired) {
         aio_poll(ctx, true);
     }
-    took = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start;
-    ASSERT_CMP(took, >=, 200000);
+    return qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start;
+}
+
+/* A busy machine may be late any time, but a monitor that rounds to
+ * milliseconds is late every time: one prompt try of many decides. */
+EVERYWHERE(timeout_has_microsecond_precision)
+{
+    int64_t best = INT64_MAX;
+
+    for (int i = 0; i < 500 && best >= 900000; i++) {
+        int64_t took = time_of_timer(ctx, 200000);
+
+        ASSERT_CMP(took, >=, 200000);
+        best = MIN(best, took);
+    }
     if (!test_is_slow()) {
-        ASSERT_CMP(took, <, 900000 * 20); /* a loaded machine */
+        ASSERT_CMP(best, <, 900000);
     }
 }
 
