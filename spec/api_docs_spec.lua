@@ -26,7 +26,8 @@ local function objects()
     group = group, buf = aio.buf(1), hist = aio.hist(),
     pool = aio.bufpool { count = 1, size = 512 }, chan = sync.chan(),
     sem = sync.sem(1), mutex = sync.mutex(), event = sync.event(),
-    guard = sync.mutex():guard(),
+    guard = sync.mutex():guard(), rwlock = sync.rwlock(), cond = sync.cond(),
+    latch = sync.latch(1), rate = sync.rate(1),
   }
 end
 
@@ -77,6 +78,7 @@ local WORDS <const> = {
   Context = "ctx:", Group = "group:", Buf = "buf:", Hist = "hist:",
   BufPool = "pool:", Chan = "chan:", Sem = "sem:", Mutex = "mutex:",
   Event = "event:", Guard = "guard:", File = "f:",
+  Rwlock = "rwlock:", Cond = "cond:", Latch = "latch:", Rate = "rate:",
 }
 
 -- One line of the types into the set; @class is the last one declared.

@@ -252,6 +252,31 @@ SCENARIO(locks, false,
          "aio.yield() m:lock(0) e:set() t:join() "
          "m:lock() m:unlock() s:acquire(0)")
 
+SCENARIO(readers_and_conditions, false,
+         "local rw = aio.sync.rwlock() rw:rdlock() "
+         "local t = {} for i = 1, 6 do t[i] = aio.spawn(function() "
+         "  local _ <close> = i == 3 and rw:wrguard() or rw:rdguard() "
+         "  aio.yield() end) end "
+         "aio.yield() rw:upgrade(0) rw:unlock() "
+         "for i = 1, 6 do t[i]:join() end "
+         "local m, c = aio.sync.mutex(), aio.sync.cond() "
+         "local w = aio.spawn(function() local _ <close> = m:guard() "
+         "  c:wait(m) end) aio.yield() c:signal() w:join() "
+         "local l = aio.sync.latch(1) local w = aio.spawn(l.wait, l) "
+         "aio.yield() l:count_down() w:join()")
+
+SCENARIO(selecting, false,
+         "local c, d = aio.sync.chan(), aio.sync.chan(1) "
+         "local n = aio.notifier() "
+         "local cases = {c, {put = d, value = 'v' .. 1}, n} "
+         "aio.select(cases) "
+         "local t = aio.spawn(aio.select, cases, 0.001) aio.yield() "
+         "n:set() t:join() n:test_and_clear() "
+         "local u = aio.spawn(aio.select, cases, 0.001) aio.yield() "
+         "c:try_put('w' .. 2) u:cancel() u:pjoin() c:try_get() n:close() "
+         "local many = {} for i = 1, 20 do many[i] = c end "
+         "aio.select(many, 0)")
+
 SCENARIO(buffers, false,
          "local b = aio.buf{size = 65536, align = 512, register = true} "
          "b:set(0, 'abc') b:slice(1, 2):tostring() b:clone():close() "

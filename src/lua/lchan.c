@@ -3,12 +3,14 @@
  *
  * User value 1 is a table with the queued values under the keys head..tail-1.
  * A waiting task's value travels over its own Lua stack: a getter gets it moved
- * onto the top of the lua_State it parked on, a putter keeps its value at the
- * top until somebody takes it.  That is sound because a parked lua_State does
+ * onto the top of the lua_State it parked on, a putter keeps its value there
+ * until somebody takes it.  That is sound because a parked lua_State does
  * not run, and needs no allocation.
  *
  * Getters wait only while nothing is queued and no putter waits; putters wait
  * only while the queue is full.  Both queues are FIFO.
+ *
+ * @at is the channel's index on the stack: select() has several.
  */
 #include <errno.h>
 
@@ -23,8 +25,6 @@ typedef struct LuaChan {
     bool closed;
     WaitQueue getters, putters;
 } LuaChan;
-
-static const AluaClass chan_class;
 
 static LuaChan *chan_check(lua_State *L)
 {
@@ -46,9 +46,9 @@ static int push_closed(lua_State *L)
 }
 
 /* Pops a value and queues it at the end (or, @again, at the front). */
-static void items_add(lua_State *L, LuaChan *self, bool again)
+static void items_add(lua_State *L, LuaChan *self, int at, bool again)
 {
-    lua_getiuservalue(L, 1, UV_ITEMS);
+    lua_getiuservalue(L, at, UV_ITEMS);
     lua_insert(L, -2);
     lua_rawseti(L, -2, again ? self->head - 1 : self->tail);
     lua_pop(L, 1);
@@ -60,9 +60,9 @@ static void items_add(lua_State *L, LuaChan *self, bool again)
 }
 
 /* Pushes the first queued value and removes it. */
-static void items_take(lua_State *L, LuaChan *self)
+static void items_take(lua_State *L, LuaChan *self, int at)
 {
-    lua_getiuservalue(L, 1, UV_ITEMS);
+    lua_getiuservalue(L, at, UV_ITEMS);
     lua_rawgeti(L, -1, self->head);
     lua_pushnil(L);
     lua_rawseti(L, -3, self->head);
@@ -73,8 +73,15 @@ static void items_take(lua_State *L, LuaChan *self)
     }
 }
 
+/* Moves the value of a waiting putter to the top of @L. */
+static void take_from(lua_State *L, const LuaSyncWait *putter)
+{
+    lua_pushvalue(putter->L, putter->value ? putter->value : -1);
+    lua_xmove(putter->L, L, 1);
+}
+
 /* Hands the value on top to a waiting getter or queues it; pops it if so. */
-static bool chan_offer(lua_State *L, LuaChan *self)
+static bool chan_offer(lua_State *L, LuaChan *self, int at)
 {
     LuaSyncWait *getter = lsync_give(&self->getters);
 
@@ -83,38 +90,37 @@ static bool chan_offer(lua_State *L, LuaChan *self)
         return true;
     }
     if (chan_count(self) < self->capacity) {
-        items_add(L, self, false);
+        items_add(L, self, at, false);
         return true;
     }
     return false;
 }
 
 /* Room was made: queue the value of the first waiting putter. */
-static void chan_admit(lua_State *L, LuaChan *self)
+static void chan_admit(lua_State *L, LuaChan *self, int at)
 {
     LuaSyncWait *putter = lsync_first(&self->putters);
 
     if (putter && chan_count(self) < self->capacity) {
-        lua_pushvalue(putter->L, -1);
-        lua_xmove(putter->L, L, 1);
-        items_add(L, self, false); /* may raise: the putter still waits */
+        take_from(L, putter);
+        items_add(L, self, at, false); /* may raise: the putter still waits */
         lsync_give(&self->putters);
     }
 }
 
 /* Pushes the next value, if there is one. */
-static bool chan_take(lua_State *L, LuaChan *self)
+static bool chan_take(lua_State *L, LuaChan *self, int at)
 {
     LuaSyncWait *putter;
 
     if (chan_count(self) > 0) {
-        items_take(L, self);
-        chan_admit(L, self);
+        items_take(L, self, at);
+        chan_admit(L, self, at);
         return true;
     }
     putter = lsync_give(&self->putters); /* capacity 0: straight across */
     if (putter) {
-        lua_xmove(putter->L, L, 1);
+        take_from(L, putter);
         return true;
     }
     return false;
@@ -164,7 +170,7 @@ static int chan_put(lua_State *L)
         return push_closed(L);
     }
     lua_settop(L, 2);
-    if (chan_offer(L, self)) {
+    if (chan_offer(L, self, 1)) {
         lua_pushboolean(L, true);
         return 1;
     }
@@ -184,14 +190,14 @@ static int chan_put(lua_State *L)
 
 /* The value on top was handed to a getter that will not return it: the next
  * waiting getter gets it, or it becomes the first in the queue again. */
-static void chan_pass_on(lua_State *L, LuaChan *self)
+static void chan_pass_on(lua_State *L, LuaChan *self, int at)
 {
     LuaSyncWait *getter = lsync_give(&self->getters);
 
     if (getter) {
         lua_xmove(L, getter->L, 1);
     } else {
-        items_add(L, self, true);
+        items_add(L, self, at, true);
     }
 }
 
@@ -209,7 +215,7 @@ static int chan_get(lua_State *L)
     ParkResult why;
 
     lua_settop(L, 1);
-    if (chan_take(L, self)) {
+    if (chan_take(L, self, 1)) {
         return 1;
     }
     if (self->closed) {
@@ -219,7 +225,7 @@ static int chan_get(lua_State *L)
     why = lsync_wait(L, &self->getters, &wait, task, deadline);
     if (why == PARK_CANCELLED) {
         if (wait.given) {
-            chan_pass_on(L, self);
+            chan_pass_on(L, self, 1);
         }
         lsync_throw(L, task, &wait);
     }
@@ -243,7 +249,7 @@ static int chan_try_put(lua_State *L)
     if (self->closed) {
         return push_closed(L);
     }
-    lua_pushboolean(L, chan_offer(L, self));
+    lua_pushboolean(L, chan_offer(L, self, 1));
     return 1;
 }
 
@@ -253,7 +259,7 @@ static int chan_try_get(lua_State *L)
     LuaChan *self = chan_check(L);
 
     lua_settop(L, 1);
-    if (!chan_take(L, self)) {
+    if (!chan_take(L, self, 1)) {
         lua_pushnil(L);
     }
     return 1;
@@ -297,6 +303,70 @@ static int chan_close(lua_State *L)
     return 0;
 }
 
+/* ---- as a case of select(): @value 0 gets, else puts what lies there ---- */
+
+static int source_try(lua_State *L, void *source, int at, int value)
+{
+    LuaChan *self = source;
+
+    if (!value) {
+        if (chan_take(L, self, at)) {
+            return 1;
+        }
+        if (!self->closed) {
+            return -1;
+        }
+        lua_pushnil(L);
+        return 1;
+    }
+    if (self->closed) {
+        return push_closed(L);
+    }
+    lua_pushvalue(L, value);
+    if (!chan_offer(L, self, at)) {
+        lua_pop(L, 1);
+        return -1;
+    }
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static WaitQueue *source_queue(void *source, int value)
+{
+    LuaChan *self = source;
+
+    return value ? &self->putters : &self->getters;
+}
+
+static int source_finish(lua_State *L, void *source, int at, LuaSyncWait *wait)
+{
+    if (wait->closed && wait->value) {
+        return push_closed(L);
+    }
+    if (wait->closed) {
+        lua_pushnil(L);
+    } else if (wait->value) {
+        lua_pushboolean(L, true);
+    } /* else a putter has moved it onto the top */
+    return 1;
+}
+
+static bool source_undo(lua_State *L, void *source, int at, LuaSyncWait *wait)
+{
+    if (wait->value) {
+        return false; /* it has been put */
+    }
+    chan_pass_on(L, source, at);
+    return true;
+}
+
+const LuaSource chan_source = {
+    .try = source_try,
+    .queue = source_queue,
+    .finish = source_finish,
+    .undo = source_undo,
+};
+
 /* chan:is_closed() -> boolean */
 static int chan_is_closed(lua_State *L)
 {
@@ -339,7 +409,7 @@ static const luaL_Reg chan_metamethods[] = {
     {NULL, NULL},
 };
 
-static const AluaClass chan_class = {
+const AluaClass chan_class = {
     .name = "aio.chan",
     .methods = chan_methods,
     .metamethods = chan_metamethods,

@@ -12,8 +12,6 @@ typedef struct LuaEvent {
     WaitQueue waiters;
 } LuaEvent;
 
-static const AluaClass event_class;
-
 static LuaEvent *event_check(lua_State *L)
 {
     return alua_check(L, 1, &event_class);
@@ -74,6 +72,28 @@ static int event_is_set(lua_State *L)
     return 1;
 }
 
+/* ---- as a case of select() ---- */
+
+static int source_try(lua_State *L, void *source, int at, int value)
+{
+    if (!((LuaEvent *)source)->set) {
+        return -1;
+    }
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static WaitQueue *source_queue(void *source, int value)
+{
+    return &((LuaEvent *)source)->waiters;
+}
+
+const LuaSource event_source = {
+    .try = source_try,
+    .queue = source_queue,
+    .finish = lsync_finish_true,
+};
+
 static int event_tostring(lua_State *L)
 {
     lua_pushfstring(L, "aio.event (%s)", event_check(L)->set ? "set" : "clear");
@@ -90,7 +110,7 @@ static const luaL_Reg event_metamethods[] = {
     {NULL, NULL},
 };
 
-static const AluaClass event_class = {
+const AluaClass event_class = {
     .name = "aio.event",
     .methods = event_methods,
     .metamethods = event_metamethods,

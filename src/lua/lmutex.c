@@ -8,36 +8,22 @@
  * it, so <close> is safe on every way out, cancellation included.
  */
 #include "lsync.h"
-#include "vm.h"
 
-enum { UV_MUTEX = 1 };
-
-typedef struct LuaMutex {
+struct LuaMutex {
     AluaObject object;
     uint64_t owner; /* id of a task, 0: free */
     WaitQueue waiters;
-} LuaMutex;
-
-typedef struct LuaGuard {
-    AluaObject object;
-    uint64_t owner; /* 0 when it has let go */
-} LuaGuard;
+};
 
 static const AluaClass mutex_class;
-static const AluaClass guard_class;
 
 static LuaMutex *mutex_check(lua_State *L)
 {
     return alua_check(L, 1, &mutex_class);
 }
 
-static uint64_t current_id(const LuaVM *vm)
-{
-    return vm->current && !vm->callback ? task_id(vm->current) : 0;
-}
-
 /* Give the lock to the first waiter, or free it. */
-static void mutex_hand_over(LuaMutex *self)
+void lmutex_release(LuaMutex *self)
 {
     LuaSyncWait *next = lsync_give(&self->waiters);
 
@@ -61,7 +47,7 @@ static int mutex_take(lua_State *L, LuaMutex *self, int64_t deadline)
     why = lsync_wait(L, &self->waiters, &wait, task, deadline);
     if (why == PARK_CANCELLED) {
         if (wait.given) {
-            mutex_hand_over(self);
+            lmutex_release(self);
         }
         lsync_throw(L, task, &wait);
     }
@@ -110,18 +96,34 @@ static int mutex_try_lock(lua_State *L)
     return 1;
 }
 
+LuaMutex *lmutex_check_held(lua_State *L, int arg)
+{
+    LuaMutex *self = alua_check(L, arg, &mutex_class);
+
+    if (!self->owner) {
+        luaL_error(L, "mutex is not locked");
+    }
+    if (self->owner != lsync_task_id(self->object.vm)) {
+        luaL_error(L, "mutex is locked by another task");
+    }
+    return self;
+}
+
+void lmutex_retake(lua_State *L, LuaMutex *self, LuaTask *task)
+{
+    if (!self->owner) {
+        self->owner = task_id(task);
+        return;
+    }
+    LuaSyncWait wait = {.L = L, .waiter.slot = &wait};
+
+    waitq_wait_uncancellable(&self->waiters, &wait.waiter, task);
+}
+
 /* mutex:unlock(); raises unless the calling task has the lock */
 static int mutex_unlock(lua_State *L)
 {
-    LuaMutex *self = mutex_check(L);
-
-    if (!self->owner) {
-        return luaL_error(L, "mutex is not locked");
-    }
-    if (self->owner != current_id(self->object.vm)) {
-        return luaL_error(L, "mutex is locked by another task");
-    }
-    mutex_hand_over(self);
+    lmutex_release(lmutex_check_held(L, 1));
     return 0;
 }
 
@@ -132,6 +134,22 @@ static int mutex_is_locked(lua_State *L)
     return 1;
 }
 
+static bool mutex_is_held(const void *lock, uint64_t owner)
+{
+    return ((const LuaMutex *)lock)->owner == owner;
+}
+
+static void mutex_release(void *lock, uint64_t owner)
+{
+    lmutex_release(lock);
+}
+
+static const LuaGuardOps mutex_guard_ops = {
+    .lock = "mutex:guard()",
+    .is_held = mutex_is_held,
+    .release = mutex_release,
+};
+
 /*
  * mutex:guard([sec]) -> guard
  * lock(), and an object that unlocks when it is closed:
@@ -141,14 +159,11 @@ static int mutex_guard(lua_State *L)
 {
     LuaMutex *self = mutex_check(L);
     int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
-    LuaGuard *guard = alua_new(L, &guard_class, sizeof(*guard), 1);
-    int results;
 
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, UV_MUTEX);
-    results = mutex_take(L, self, deadline);
+    lguard_push(L, &mutex_guard_ops);
+    int results = mutex_take(L, self, deadline);
     if (results == 0) {
-        guard->owner = self->owner;
+        lguard_set_owner(L, -1, self->owner);
         results = 1;
     }
     return results;
@@ -160,47 +175,6 @@ static int mutex_tostring(lua_State *L)
 
     lua_pushfstring(L, "aio.mutex (%s)", locked ? "locked" : "free");
     return 1;
-}
-
-/* guard:unlock(), guard:close(): unlock if it has not yet; idempotent. */
-static int guard_close(lua_State *L)
-{
-    LuaGuard *guard = alua_check(L, 1, &guard_class);
-    uint64_t owner = guard->owner;
-    LuaMutex *mutex;
-
-    if (!owner) {
-        return 0;
-    }
-    lua_getiuservalue(L, 1, UV_MUTEX);
-    mutex = lua_touserdata(L, -1);
-    if (mutex->owner == owner && owner != current_id(guard->object.vm)) {
-        return luaL_error(L, "guard is closed by another task than locked it");
-    }
-    guard->owner = 0;
-    if (mutex->owner == owner) { /* not unlocked by hand before */
-        mutex_hand_over(mutex);
-    }
-    return 0;
-}
-
-/* Collected without <close>: the lock must not stay with nobody. */
-static int guard_gc(lua_State *L)
-{
-    LuaGuard *guard = alua_check(L, 1, &guard_class);
-    LuaMutex *mutex;
-
-    lua_getiuservalue(L, 1, UV_MUTEX);
-    mutex = lua_touserdata(L, -1);
-    if (guard->owner && mutex->owner == guard->owner) {
-        lua_warning(L,
-                    "aio.mutex: a guard was collected while it held the "
-                    "lock; use local guard <close> = mutex:guard()",
-                    0);
-        mutex_hand_over(mutex);
-    }
-    guard->owner = 0;
-    return 0;
 }
 
 static const luaL_Reg mutex_methods[] = {
@@ -220,24 +194,6 @@ static const AluaClass mutex_class = {
     .metamethods = mutex_metamethods,
 };
 
-static const luaL_Reg guard_methods[] = {
-    {"unlock", guard_close},
-    {"close", guard_close},
-    {NULL, NULL},
-};
-
-static const luaL_Reg guard_metamethods[] = {
-    {"__close", guard_close},
-    {"__gc", guard_gc},
-    {NULL, NULL},
-};
-
-static const AluaClass guard_class = {
-    .name = "aio.guard",
-    .methods = guard_methods,
-    .metamethods = guard_metamethods,
-};
-
 static const luaL_Reg mutex_functions[] = {
     {"mutex", mutex_new},
     {NULL, NULL},
@@ -246,6 +202,5 @@ static const luaL_Reg mutex_functions[] = {
 void lmutex_open(lua_State *L)
 {
     alua_class(L, &mutex_class);
-    alua_class(L, &guard_class);
     alua_setfuncs(L, mutex_functions);
 }

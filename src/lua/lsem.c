@@ -13,8 +13,6 @@ typedef struct LuaSem {
     WaitQueue waiters;
 } LuaSem;
 
-static const AluaClass sem_class;
-
 static LuaSem *sem_check(lua_State *L)
 {
     return alua_check(L, 1, &sem_class);
@@ -94,6 +92,35 @@ static int sem_value(lua_State *L)
     return 1;
 }
 
+/* ---- as a case of select() ---- */
+
+static int source_try(lua_State *L, void *source, int at, int value)
+{
+    if (!sem_take(source)) {
+        return -1;
+    }
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+static WaitQueue *source_queue(void *source, int value)
+{
+    return &((LuaSem *)source)->waiters;
+}
+
+static bool source_undo(lua_State *L, void *source, int at, LuaSyncWait *wait)
+{
+    sem_give(source);
+    return true;
+}
+
+const LuaSource sem_source = {
+    .try = source_try,
+    .queue = source_queue,
+    .finish = lsync_finish_true,
+    .undo = source_undo,
+};
+
 static int sem_tostring(lua_State *L)
 {
     lua_pushfstring(L, "aio.sem (%I free)", sem_check(L)->permits);
@@ -113,7 +140,7 @@ static const luaL_Reg sem_metamethods[] = {
     {NULL, NULL},
 };
 
-static const AluaClass sem_class = {
+const AluaClass sem_class = {
     .name = "aio.sem",
     .methods = sem_methods,
     .metamethods = sem_metamethods,

@@ -47,12 +47,27 @@ LuaSyncWait *lsync_give(WaitQueue *q)
     return wait;
 }
 
+int lsync_finish_true(lua_State *L, void *source, int at, LuaSyncWait *wait)
+{
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+uint64_t lsync_task_id(const LuaVM *vm)
+{
+    return vm->current && !vm->callback ? task_id(vm->current) : 0;
+}
+
 void lsync_open(lua_State *L)
 {
-    lua_createtable(L, 0, 4);
+    lua_createtable(L, 0, 8);
     lchan_open(L);
     lsem_open(L);
+    lguard_open(L);
     lmutex_open(L);
+    lrwlock_open(L);
+    lcond_open(L);
     levent_open(L);
+    llatch_open(L);
     lua_setfield(L, -2, "sync");
 }

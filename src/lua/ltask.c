@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "lsync.h"
 #include "open.h"
 #include "task_private.h"
 
@@ -94,23 +95,54 @@ static int join(lua_State *L)
     return lua_error(L);
 }
 
+/* Pushes what pjoin() returns of the ended task at @arg; the count. */
+static int push_outcome(lua_State *L, int arg, TaskHandle *h)
+{
+    if (h->state == TASK_DONE) {
+        lua_pushboolean(L, 1);
+        return 1 + push_results(L, arg, h);
+    }
+    task_receive(h);
+    lua_pushboolean(L, 0);
+    lua_getiuservalue(L, arg, UV_RESULT);
+    return 2;
+}
+
 /* t:pjoin([sec]) -> true, results | false, error | nil, "timeout", ETIMEDOUT */
 static int pjoin(lua_State *L)
 {
     TaskHandle *h = check(L, 1);
 
-    if (!wait_end(L, h)) {
-        return 3;
-    }
-    if (h->state == TASK_DONE) {
-        lua_pushboolean(L, 1);
-        return 1 + push_results(L, 1, h);
-    }
-    task_receive(h);
-    lua_pushboolean(L, 0);
-    lua_getiuservalue(L, 1, UV_RESULT);
-    return 2;
+    return wait_end(L, h) ? push_outcome(L, 1, h) : 3;
 }
+
+/* ---- as a case of select() ---- */
+
+static int source_try(lua_State *L, void *source, int at, int value)
+{
+    TaskHandle *h = source;
+
+    if (h->task && h->task == h->object.vm->current) {
+        return luaL_error(L, "a task cannot join itself");
+    }
+    return h->task ? -1 : push_outcome(L, at, h);
+}
+
+static WaitQueue *source_queue(void *source, int value)
+{
+    return &((TaskHandle *)source)->task->joiners;
+}
+
+static int source_finish(lua_State *L, void *source, int at, LuaSyncWait *wait)
+{
+    return push_outcome(L, at, source);
+}
+
+const LuaSource task_source = {
+    .try = source_try,
+    .queue = source_queue,
+    .finish = source_finish,
+};
 
 /* ---- other methods ------------------------------------------------------ */
 

@@ -15,28 +15,19 @@
 #include "lcheck.h"
 #include "lcontext.h"
 #include "lfdtable.h"
+#include "lwait.h"
 #include "open.h"
-#include "task.h"
-
-enum { WANT_READ = 1, WANT_WRITE = 2 };
-
-typedef struct FdWaiter {
-    LuaTask *task;
-    int want;
-    int got; /* not 0: woken */
-    struct FdWaiter *prev, *next;
-} FdWaiter;
 
 struct LuaFdWatch {
     LuaContext *owner;
     int fd;
     int interest; /* what the core's handler watches */
-    FdWaiter *head, *tail;
+    LuaFdWaiter *head, *tail;
 };
 
 static void watch_ready(struct LuaFdWatch *watch, int event)
 {
-    for (FdWaiter *w = watch->head; w; w = w->next) {
+    for (LuaFdWaiter *w = watch->head; w; w = w->next) {
         if (w->want & event) {
             if (!w->got) {
                 task_wake(w->task);
@@ -48,12 +39,12 @@ static void watch_ready(struct LuaFdWatch *watch, int event)
 
 static void watch_on_read(void *opaque)
 {
-    watch_ready(opaque, WANT_READ);
+    watch_ready(opaque, LWAIT_READ);
 }
 
 static void watch_on_write(void *opaque)
 {
-    watch_ready(opaque, WANT_WRITE);
+    watch_ready(opaque, LWAIT_WRITE);
 }
 
 /* Make the core watch what the waiters want; nothing when there are none. */
@@ -61,7 +52,7 @@ static void watch_update(struct LuaFdWatch *watch)
 {
     int interest = 0;
 
-    for (FdWaiter *w = watch->head; w; w = w->next) {
+    for (LuaFdWaiter *w = watch->head; w; w = w->next) {
         interest |= w->want;
     }
     if (interest == watch->interest) {
@@ -69,12 +60,12 @@ static void watch_update(struct LuaFdWatch *watch)
     }
     watch->interest = interest;
     aio_set_fd_handler(watch->owner->ctx, watch->fd, false,
-                       interest & WANT_READ ? watch_on_read : NULL,
-                       interest & WANT_WRITE ? watch_on_write : NULL, NULL,
+                       interest & LWAIT_READ ? watch_on_read : NULL,
+                       interest & LWAIT_WRITE ? watch_on_write : NULL, NULL,
                        NULL, watch);
 }
 
-static void watch_link(struct LuaFdWatch *watch, FdWaiter *w)
+static void watch_link(struct LuaFdWatch *watch, LuaFdWaiter *w)
 {
     w->prev = watch->tail;
     w->next = NULL;
@@ -83,7 +74,7 @@ static void watch_link(struct LuaFdWatch *watch, FdWaiter *w)
     watch_update(watch);
 }
 
-static void watch_unlink(struct LuaFdWatch *watch, FdWaiter *w)
+static void watch_unlink(struct LuaFdWatch *watch, LuaFdWaiter *w)
 {
     *(w->prev ? &w->prev->next : &watch->head) = w->next;
     *(w->next ? &w->next->prev : &watch->tail) = w->prev;
@@ -94,30 +85,50 @@ static void watch_unlink(struct LuaFdWatch *watch, FdWaiter *w)
     }
 }
 
-/* The watch of @fd, created when this is the first waiter. */
-static struct LuaFdWatch *watch_get(lua_State *L, LuaContext *owner, int fd)
+/* The watch of @fd, created when this is the first waiter; NULL: no memory. */
+static struct LuaFdWatch *watch_get(LuaContext *owner, int fd)
 {
-    struct LuaFdWatch *watch;
+    struct LuaFdWatch *watch = lfdtable_watch(owner, fd);
 
-    lfdtable_check(L, owner, fd, true);
-    watch = lfdtable_watch(owner, fd);
     if (watch) {
         return watch;
     }
     watch = calloc(1, sizeof(*watch));
-    if (!watch) {
-        luaL_error(L, "not enough memory to watch fd %d", fd);
+    if (watch) {
+        watch->owner = owner;
+        watch->fd = fd;
+        lfdtable_claim_watch(owner, fd, watch);
     }
-    watch->owner = owner;
-    watch->fd = fd;
-    lfdtable_claim_watch(owner, fd, watch);
     return watch;
 }
 
-static int check_want(lua_State *L, int arg)
+bool lwait_begin(LuaContext *owner, int fd, LuaFdWaiter *w)
+{
+    w->watch = watch_get(owner, fd);
+    w->got = 0;
+    if (w->watch) {
+        watch_link(w->watch, w);
+    }
+    return w->watch != NULL;
+}
+
+void lwait_end(LuaFdWaiter *w)
+{
+    watch_unlink(w->watch, w);
+}
+
+void lwait_push(lua_State *L, const LuaFdWaiter *w)
+{
+    static const char *const results[] = {NULL, "r", "w", "rw"};
+
+    lua_pushstring(L, results[w->got]);
+}
+
+int lwait_check_want(lua_State *L, int arg)
 {
     static const char *const names[] = {"r", "w", "rw", NULL};
-    static const int wants[] = {WANT_READ, WANT_WRITE, WANT_READ | WANT_WRITE};
+    static const int wants[] = {LWAIT_READ, LWAIT_WRITE,
+                                LWAIT_READ | LWAIT_WRITE};
 
     return wants[luaL_checkoption(L, arg, NULL, names)];
 }
@@ -131,31 +142,32 @@ static int check_want(lua_State *L, int arg)
  */
 static int wait_fd(lua_State *L)
 {
-    static const char *const results[] = {NULL, "r", "w", "rw"};
     int fd = lcheck_fd(L, 1);
-    FdWaiter waiter = {.want = check_want(L, 2)};
+    LuaFdWaiter waiter = {.want = lwait_check_want(L, 2)};
     int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
     LuaTask *task = task_check_can_park(L);
+    LuaContext *owner = lcontext_of_task(alua_vm(L), task);
     ParkResult why = PARK_WOKEN;
-    struct LuaFdWatch *watch;
 
     if (!lcheck_fd_is_open(fd)) {
         return lcheck_fail_fd(L, fd, "wait_fd");
     }
-    watch = watch_get(L, lcontext_of_task(alua_vm(L), task), fd);
+    lfdtable_check(L, owner, fd, true);
     waiter.task = task;
-    watch_link(watch, &waiter);
+    if (!lwait_begin(owner, fd, &waiter)) {
+        return luaL_error(L, "not enough memory to watch fd %d", fd);
+    }
     while (!waiter.got && why == PARK_WOKEN) {
         why = task_park(task, PARK_ON_WORLD, deadline);
     }
-    watch_unlink(watch, &waiter);
+    lwait_end(&waiter);
     if (why == PARK_CANCELLED) {
         task_throw_cancel(L, task);
     }
     if (!waiter.got) {
         return alua_timeout(L);
     }
-    lua_pushstring(L, results[waiter.got]);
+    lwait_push(L, &waiter);
     return 1;
 }
 

@@ -28,6 +28,7 @@ void lrun_open(lua_State *L);       /* aio.run, exit, stop, on_error */
 
 /* waiting for the world */
 void lwait_open(lua_State *L);   /* aio.wait_fd */
+void lselect_open(lua_State *L); /* aio.select */
 void lsignal_open(lua_State *L); /* aio.wait_signal, aio.on_signal */
 
 /* buffers and files */
@@ -42,6 +43,6 @@ void lclock_open(lua_State *L); /* aio.now, now_ns, clock */
 void lerrno_open(lua_State *L); /* aio.errno, errname, size */
 void lstats_open(lua_State *L); /* aio.stats, handles */
 void lhist_open(lua_State *L);  /* aio.hist */
-void lsync_open(lua_State *L);  /* aio.sync: chan, sem, mutex, event */
+void lsync_open(lua_State *L);  /* aio.sync: chan, sem, mutex, ... */
 
 #endif

@@ -78,6 +78,8 @@ typedef struct Waiter {
     LuaTask *task;
     WaitQueue *queue; /* NULL once dequeued */
     struct Waiter *prev, *next;
+    struct Waiter *sibling; /* ring of one task's waiters, or NULL: alone */
+    bool chosen;            /* dequeued by a waker, not by its own task */
     void *slot; /* the waiter's own: where a handed-over value goes */
 } Waiter;
 struct WaitQueue {
@@ -89,6 +91,18 @@ struct WaitQueue {
  * @w lives on the caller's stack; unlinked on return whatever happened.
  */
 ParkResult waitq_wait(WaitQueue *q, Waiter *w, LuaTask *t, int64_t deadline_ns);
+/* The same for ever, deaf to cancel requests. */
+void waitq_wait_uncancellable(WaitQueue *q, Waiter *w, LuaTask *t);
+
+/*
+ * A wait in several queues at once: append each waiter, link them in a ring by
+ * ->sibling, park.  The first that a waker dequeues is the chosen one and takes
+ * its siblings out of their queues, so that at most one is ever served.
+ */
+void waitq_append(WaitQueue *q, Waiter *w, LuaTask *t);
+/* Take @w and its siblings out of their queues; nothing where they are not. */
+void waitq_remove(Waiter *w);
+
 /* Dequeue and wake the first waiter; NULL when there is none. */
 Waiter *waitq_wake_one(WaitQueue *q);
 void waitq_wake_all(WaitQueue *q);

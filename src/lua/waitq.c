@@ -8,23 +8,40 @@
  */
 #include "task_private.h"
 
-static void waitq_remove(Waiter *w)
+static void waitq_unlink(Waiter *w)
 {
     WaitQueue *q = w->queue;
 
-    *(w->prev ? &w->prev->next : &q->head) = w->next;
-    *(w->next ? &w->next->prev : &q->tail) = w->prev;
-    w->queue = NULL;
+    if (q) {
+        *(w->prev ? &w->prev->next : &q->head) = w->next;
+        *(w->next ? &w->next->prev : &q->tail) = w->prev;
+        w->queue = NULL;
+    }
 }
 
-ParkResult waitq_wait(WaitQueue *q, Waiter *w, LuaTask *t, int64_t deadline_ns)
+void waitq_remove(Waiter *w)
+{
+    waitq_unlink(w);
+    for (Waiter *s = w->sibling; s && s != w; s = s->sibling) {
+        waitq_unlink(s);
+    }
+}
+
+void waitq_append(WaitQueue *q, Waiter *w, LuaTask *t)
 {
     w->task = t;
     w->queue = q;
+    w->sibling = NULL;
+    w->chosen = false;
     w->next = NULL;
     w->prev = q->tail;
     *(q->tail ? &q->tail->next : &q->head) = w;
     q->tail = w;
+}
+
+ParkResult waitq_wait(WaitQueue *q, Waiter *w, LuaTask *t, int64_t deadline_ns)
+{
+    waitq_append(q, w, t);
     for (;;) { /* ends when dequeued, late or cancelled */
         ParkResult why = task_park(t, PARK_ON_TASKS, deadline_ns);
 
@@ -35,9 +52,17 @@ ParkResult waitq_wait(WaitQueue *q, Waiter *w, LuaTask *t, int64_t deadline_ns)
             return PARK_WOKEN;
         }
         if (why != PARK_WOKEN) {
-            waitq_remove(w);
+            waitq_unlink(w);
             return why;
         }
+    }
+}
+
+void waitq_wait_uncancellable(WaitQueue *q, Waiter *w, LuaTask *t)
+{
+    waitq_append(q, w, t);
+    while (w->queue) {
+        task_park_uncancellable(t, PARK_ON_TASKS);
     }
 }
 
@@ -47,6 +72,7 @@ Waiter *waitq_wake_one(WaitQueue *q)
 
     if (w) {
         waitq_remove(w);
+        w->chosen = true;
         task_wake(w->task);
     }
     return w;

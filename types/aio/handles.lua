@@ -131,6 +131,16 @@ function FdHandler:unref() end
 ---@return "r"|"w"|"rw"|nil, string?, integer?
 function aio.wait_fd(fd, want, sec) end
 
+---@alias aio.PutCase {put: Chan, value: any}
+---@alias aio.FdCase {fd: any, want?: "r"|"w"|"rw"}
+---@alias aio.Case Chan|Task|Sem|Event|number|aio.PutCase|aio.FdCase|any
+
+---@param cases table<any, aio.Case>
+---@param sec? aio.Wait
+---@return any key
+---@return any ...
+function aio.select(cases, sec) end
+
 ---@param options? {name: string?, ctx: Context?}
 ---@return Notifier|nil, string?, integer?
 function aio.notifier(options) end

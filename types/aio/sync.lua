@@ -14,6 +14,14 @@ local Mutex = {}
 local Guard = {}
 ---@class Event
 local Event = {}
+---@class Rwlock
+local Rwlock = {}
+---@class Cond
+local Cond = {}
+---@class Latch
+local Latch = {}
+---@class Rate
+local Rate = {}
 
 ---@param n? integer
 ---@return Chan
@@ -28,6 +36,21 @@ function sync.mutex() end
 
 ---@return Event
 function sync.event() end
+
+---@return Rwlock
+function sync.rwlock() end
+
+---@return Cond
+function sync.cond() end
+
+---@param n integer
+---@return Latch
+function sync.latch(n) end
+
+---@param limit number units a second
+---@param burst? number
+---@return Rate
+function sync.rate(limit, burst) end
 
 ---@param v any
 ---@param sec? aio.Wait
@@ -95,5 +118,72 @@ function Event:clear() end
 
 ---@return boolean
 function Event:is_set() end
+
+---@param sec? aio.Wait
+---@return true|nil, string?, integer?
+function Rwlock:rdlock(sec) end
+
+---@param sec? aio.Wait
+---@return true|nil, string?, integer?
+function Rwlock:wrlock(sec) end
+
+---@return boolean
+function Rwlock:try_rdlock() end
+
+---@return boolean
+function Rwlock:try_wrlock() end
+
+function Rwlock:unlock() end
+
+---@param sec? aio.Wait
+---@return true|nil, string?, integer?
+function Rwlock:upgrade(sec) end
+
+function Rwlock:downgrade() end
+
+---@param sec? aio.Wait
+---@return Guard|nil, string?, integer?
+function Rwlock:rdguard(sec) end
+
+---@param sec? aio.Wait
+---@return Guard|nil, string?, integer?
+function Rwlock:wrguard(sec) end
+
+---@param mutex Mutex
+---@param sec? aio.Wait
+---@return true|nil, string?, integer?
+function Cond:wait(mutex, sec) end
+
+function Cond:signal() end
+
+function Cond:broadcast() end
+
+---@param n? integer
+---@return integer left
+function Latch:count_down(n) end
+
+---@param sec? aio.Wait
+---@return true|nil, string?, integer?
+function Latch:wait(sec) end
+
+---@return integer
+function Latch:count() end
+
+---@param n? number
+---@param sec? number
+---@return true|nil, string?, integer?
+function Rate:take(n, sec) end
+
+---@param n? number
+---@return boolean
+function Rate:try_take(n) end
+
+---@param limit number
+---@param burst? number
+function Rate:set(limit, burst) end
+
+---@return number limit
+---@return number burst
+function Rate:limit() end
 
 return sync

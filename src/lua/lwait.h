@@ -1,0 +1,37 @@
+/*
+ * lwait.h - waiting for file descriptors, for the functions that do
+ */
+#ifndef LWAIT_H
+#define LWAIT_H
+
+#include "task.h"
+
+enum { LWAIT_READ = 1, LWAIT_WRITE = 2 };
+
+struct LuaFdWatch;
+
+/* One task that waits for one descriptor; lies on its C stack. */
+typedef struct LuaFdWaiter {
+    LuaTask *task;
+    int want;
+    int got; /* not 0: woken */
+    struct LuaFdWatch *watch;
+    struct LuaFdWaiter *prev, *next;
+} LuaFdWaiter;
+
+/* "r", "w" or "rw" at @arg, or raises. */
+int lwait_check_want(lua_State *L, int arg);
+
+/*
+ * lwait_begin: link @w (task and want are set) until lwait_end()
+ *
+ * After lfdtable_check(L, owner, fd, true), with nothing else in between that
+ * could claim @fd.  Returns false without memory.  When it gets ready, w->got
+ * is set and the task woken.
+ */
+bool lwait_begin(LuaContext *owner, int fd, LuaFdWaiter *w);
+void lwait_end(LuaFdWaiter *w);
+/* Pushes what it got: "r", "w" or "rw". */
+void lwait_push(lua_State *L, const LuaFdWaiter *w);
+
+#endif
