@@ -30,6 +30,7 @@ static int vm_gc(lua_State *L)
     vm_close(&block->vm);
     free(block->priv.anchor_free);
     block->priv.anchor_free = NULL;
+    reserve_remove(&block->vm);
     return 0;
 }
 
@@ -79,6 +80,9 @@ static int vm_build(lua_State *L)
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
     vm->main = lua_tothread(L, -1);
     vm->priv->thread = pthread_self();
+    if (!reserve_install(L, vm)) {
+        return luaL_error(L, "not enough memory");
+    }
     anchor_init(L, vm);
     push_cancelled(L);
     task_open_class(L);

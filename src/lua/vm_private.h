@@ -26,6 +26,7 @@ enum {
 
 typedef struct WakerInbox WakerInbox;
 typedef struct LuaVMPrivate LuaVMPrivate;
+typedef struct LuaReserve LuaReserve;
 
 struct LuaVMPrivate {
     /* Innermost running lua_State of the running flow; NULL on the loop's stack
@@ -51,6 +52,7 @@ struct LuaVMPrivate {
     int64_t reap_next_ns;
     QEMUTimer reap_timer;
 
+    LuaReserve *reserve;
     WakerInbox *inbox;    /* wakes from other threads; lwaker.c */
     LuaTask *exit_caller; /* called os.exit(); its C stack is dead */
     bool exit_close;
@@ -86,6 +88,11 @@ void *alua_new_of(lua_State *L, LuaVM *vm, const AluaClass *cls, size_t size,
                   int uservalues);
 /* alua_anchor() of what was just made and is on top; uses two slots. */
 void alua_anchor_top(lua_State *L, AluaObject *o);
+
+/* ---- reserve.c: from the beginning to the end of a VM ------------------- */
+
+bool reserve_install(lua_State *L, LuaVM *vm); /* false: no memory */
+void reserve_remove(LuaVM *vm);
 
 /* ---- vm.c, loop.c ------------------------------------------------------- */
 

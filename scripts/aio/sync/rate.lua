@@ -66,7 +66,7 @@ function rate:take(n, sec)
   end
   self.tokens = self.tokens - n
   if wait > 0 then
-    local booked <close> = setmetatable({}, { __close = function(_, err)
+    local _ <close> = setmetatable({}, { __close = function(_, err)
       if err ~= nil then
         self.tokens = self.tokens + n
       end
