@@ -72,9 +72,9 @@ function(aioctl_c_spec_refused name variant)
   endif()
 endfunction()
 
-# aioctl_lua_spec(FILE MONITOR): a busted file inside the built host.  MONITOR
-# names the fd monitor that contexts use, or is "once" where it does not
-# matter.
+# aioctl_lua_spec(FILE MONITOR [SETTING]): a busted file inside the built host.
+# MONITOR names the fd monitor that contexts use, or is "once" where it does not
+# matter.  SETTING is AIOCTL_NAME=VALUE.
 function(aioctl_lua_spec file monitor)
   file(RELATIVE_PATH stem ${CMAKE_SOURCE_DIR}/spec ${file})
   string(REGEX REPLACE "_spec\\.lua$" "" stem ${stem})
@@ -85,6 +85,12 @@ function(aioctl_lua_spec file monitor)
     set(test ${test}@${monitor})
     list(APPEND environment "AIOCTL_FDMON=${monitor}")
   endif()
+  foreach(setting ${ARGN})
+    string(REGEX MATCH "_([A-Z]+)=" word ${setting})
+    string(TOLOWER ${CMAKE_MATCH_1} word)
+    set(test ${test}+${word})
+    list(APPEND environment "${setting}")
+  endforeach()
   add_test(NAME ${test}
     COMMAND ${BUSTED} --lua=$<TARGET_FILE:aioctl> -o TAP ${file})
   set_tests_properties(${test} PROPERTIES TIMEOUT 300

@@ -29,10 +29,23 @@ static bool nothing_can_happen(const LuaVM *vm)
 static bool loop_turn(LuaVM *vm, bool blocking)
 {
     unsigned more = vm->pollers ? 0 : MORE_SLICES;
-    bool progress = aio_poll_more(vm->home->ctx, blocking, more);
+    bool progress = vm->driver ? vm->driver->poll(vm->home->ctx, blocking, more)
+                               : aio_poll_more(vm->home->ctx, blocking, more);
 
     lcontext_polled(vm, progress);
     return progress;
+}
+
+bool vm_in_drivers_callback(LuaVM *vm)
+{
+    return vm->driver && vm->driver->in_callback(vm->home->ctx);
+}
+
+/* Somebody whom we do not see may wake a task. */
+static bool others_may_act(LuaVM *vm)
+{
+    return waker_is_elsewhere(vm) ||
+           (vm->driver && vm->driver->may_act(vm->home->ctx));
 }
 
 /* ---- errors nobody joined ----------------------------------------------- */
@@ -138,7 +151,7 @@ int vm_run(LuaVM *vm, LuaTask *main_task)
             break;
         }
         /* Looked at before the turn that is to find what they did last. */
-        if (!nothing_can_happen(vm) || waker_is_elsewhere(vm)) {
+        if (!nothing_can_happen(vm) || others_may_act(vm)) {
             loop_turn(vm, true);
         } else if (!loop_turn(vm, false) && nothing_can_happen(vm) &&
                    !(priv->attention & VM_INTERRUPTED) && !is_over(vm)) {
@@ -267,7 +280,11 @@ _Noreturn void vm_exit(lua_State *L, LuaVM *vm, int code, bool close)
         task_abandon(vm->current);
     }
     /* On the loop's stack: there is no way back to it, so end here. */
-    vm_shutdown(vm);
+    if (vm_in_drivers_callback(vm)) {
+        vm->priv->gave_up = true; /* no task may run */
+    } else {
+        vm_shutdown(vm);
+    }
     vm_report_failed(vm);
     if (vm->terminate) {
         vm->terminate(vm);

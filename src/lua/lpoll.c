@@ -16,6 +16,7 @@
 #include "block/aio.h"
 #include "lcontext.h"
 #include "task.h"
+#include "vm_private.h"
 
 /* A task inside home:poll(), on that task's C stack. */
 struct LuaPoller {
@@ -119,6 +120,10 @@ bool lpoll_iteration(lua_State *L, LuaContext *c, bool blocking)
 {
     LuaTask *task;
 
+    if (c == c->vm->home && vm_in_drivers_callback(c->vm)) {
+        luaL_error(L, "ctx:poll() cannot be called by a callback of GLib: "
+                      "aio.spawn() a task for it");
+    }
     if (!c->vm->current) {
         return aio_poll(c->ctx, blocking);
     }

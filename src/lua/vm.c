@@ -177,5 +177,8 @@ void vm_close(LuaVM *vm)
     timer_del(&priv->reap_timer);
     timer_deinit(&priv->reap_timer);
     task_destroy_all(vm);
+    if (vm->driver) {
+        vm->driver->end(vm->home->ctx);
+    }
     close_contexts(vm, stuck);
 }

@@ -20,6 +20,17 @@ struct LuaContext {
     int acquired;           /* by ctx:acquire() */
 };
 
+/* Another loop that waits for the home context, which is part of it. */
+typedef struct LoopDriver {
+    bool (*poll)(AioContext *ctx, bool blocking, unsigned more); /* as
+                                                       aio_poll_more() */
+    bool (*may_act)(AioContext *ctx); /* might it do something without ctx? */
+    /* Has it called somebody else, who has called us?  He may use the lua_State
+     * of a parked task, so no task may run. */
+    bool (*in_callback)(AioContext *ctx);
+    void (*end)(AioContext *ctx); /* lets go of it; idempotent */
+} LoopDriver;
+
 struct LuaVM {
     lua_State *main;            /* the real main lua_State */
     LuaContext *home;           /* the default context: aio.context() */
@@ -40,6 +51,7 @@ struct LuaVM {
      * long as the program. */
     const char *default_fdmon;  /* of new contexts: aio_context_set_fdmon() */
     const char *default_engine; /* of file.open() without engine= */
+    const LoopDriver *driver;   /* NULL: the loop waits by itself */
     bool log_errors; /* an error nobody receives is printed, and we go on */
 
     /* How vm_exit() was called last; and what it calls, from a callback,

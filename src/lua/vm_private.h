@@ -105,6 +105,8 @@ void vm_note_uncaught(lua_State *L); /* {err, traceback, origin} on top */
 void vm_report_uncaught(LuaVM *vm);
 void vm_report_failed(LuaVM *vm); /* at the end: all that is left */
 void vm_interrupt_deliver(LuaVM *vm);
+/* Have we been called by a callback of the loop that drives ours? */
+bool vm_in_drivers_callback(LuaVM *vm);
 
 /* Async-signal-safe. */
 static inline void vm_attend(LuaVM *vm, int flag)

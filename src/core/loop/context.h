@@ -293,6 +293,9 @@ void notify_interrupted(AioContext *ctx);
 /* Between two slices of ready coroutines: would a tick find nothing else to
  * do?  No system call, a clock read only when a timer is armed. */
 bool tick_would_be_idle(AioContext *ctx);
+/* aio_dispatch(), and up to @more slices as in aio_poll_more().  True:
+ * progress. */
+bool context_dispatch(AioContext *ctx, unsigned more);
 
 /* ---- coschedule.c ------------------------------------------------------- */
 

@@ -14,9 +14,15 @@
  * skips check when prepare said yes, so dispatch makes up for it.  After an
  * aio_poll() in between GLib must not sleep: it knows nothing of what changed.
  *
+ * gsource_poll() makes GLib's default loop the one that a program runs (loop/
+ * gsource.h).  What such a program calls, in a coroutine or in a callback of
+ * GLib's, may iterate GLib, too, and would run everything else on top of that:
+ * then the source holds still.
+ *
  * This is an object of its own in the archive: a program that does not ask for
  * a GSource does not load GLib.
  */
+#include "loop/gsource.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
@@ -30,6 +36,14 @@ typedef struct ContextSource {
     AioContext *ctx;
     bool prepared; /* notify_me has our bit */
     bool woken;    /* ... and GLib will not sleep before it asks again */
+
+    /* gsource_poll(). */
+    bool driven;
+    bool hidden;      /* GLib is asked what else it has */
+    bool progress;    /* of the dispatches since it began */
+    unsigned more;    /* slices of coroutines in a dispatch */
+    int depth;        /* of GLib's dispatches around it */
+    int own_dispatch; /* the same, in our innermost one */
 
     /* What GLib polls: the monitor's fd (or -1), and those of the handlers, as
      * of this version. */
@@ -97,11 +111,22 @@ static void choose_fds(ContextSource *self)
 
 /* ---- the source --------------------------------------------------------- */
 
+static bool holds_still(ContextSource *self)
+{
+    return self->hidden || (self->driven && (g_main_depth() != self->depth ||
+                                             qemu_in_coroutine()));
+}
+
 static gboolean source_prepare(GSource *source, gint *timeout)
 {
     ContextSource *self = (ContextSource *)source;
     AioContext *ctx = self->ctx;
 
+    if (holds_still(self)) {
+        unwatch_all(self); /* chosen again when it does not */
+        *timeout = -1;
+        return FALSE;
+    }
     context_adopt(ctx);
     /* First, so that who queues something from here on wakes GLib. */
     bool notified = notify_begin_source(ctx);
@@ -132,6 +157,9 @@ static gboolean source_check(GSource *source)
 {
     ContextSource *self = (ContextSource *)source;
 
+    if (holds_still(self)) {
+        return FALSE;
+    }
     after_poll(self);
     return aio_compute_timeout(self->ctx) == 0;
 }
@@ -141,8 +169,12 @@ static gboolean source_dispatch(GSource *source, GSourceFunc callback,
 {
     ContextSource *self = (ContextSource *)source;
 
+    int outer = self->own_dispatch;
+
     after_poll(self);
-    aio_dispatch(self->ctx);
+    self->own_dispatch = g_main_depth();
+    self->progress |= context_dispatch(self->ctx, self->more);
+    self->own_dispatch = outer;
     return G_SOURCE_CONTINUE;
 }
 
@@ -199,6 +231,73 @@ GSource *aio_get_g_source(AioContext *ctx)
     ctx->source = source;
     ctx->source_wake = source_wake;
     return source;
+}
+
+/* ---- GLib's default loop as the loop of a program ----------------------- */
+
+static ContextSource *drive(AioContext *ctx)
+{
+    ContextSource *self = (ContextSource *)ctx->source;
+
+    if (!self || !self->driven) {
+        GSource *source = aio_get_g_source(ctx);
+
+        self = (ContextSource *)source;
+        self->driven = true;
+        g_source_attach(source, NULL);
+        g_source_unref(source);
+    }
+    return self;
+}
+
+bool gsource_poll(AioContext *ctx, bool blocking, unsigned more)
+{
+    ContextSource *self = drive(ctx);
+    int outer = self->depth;
+
+    self->more = more;
+    self->progress = false;
+    self->depth = g_main_depth();
+    g_main_context_iteration(NULL, blocking);
+    self->depth = outer;
+    return self->progress;
+}
+
+bool gsource_in_foreign_callback(AioContext *ctx)
+{
+    ContextSource *self = (ContextSource *)ctx->source;
+    int depth = g_main_depth();
+
+    return self && self->driven && depth > 0 && depth != self->own_dispatch;
+}
+
+bool gsource_may_act(AioContext *ctx)
+{
+    enum { OWN_FDS = 1 }; /* by which GLib is woken */
+    GMainContext *loop = g_main_context_default();
+    ContextSource *self = drive(ctx);
+    GPollFD fds[OWN_FDS + 1];
+    gint priority, timeout;
+
+    if (!g_main_context_acquire(loop)) {
+        return true; /* another thread iterates it */
+    }
+    self->hidden = true;
+    bool ready = g_main_context_prepare(loop, &priority);
+    gint count =
+        g_main_context_query(loop, G_MAXINT, &timeout, fds, ARRAY_SIZE(fds));
+    self->hidden = false;
+    g_main_context_release(loop);
+    return ready || timeout >= 0 || count > OWN_FDS;
+}
+
+void gsource_end(AioContext *ctx)
+{
+    ContextSource *self = (ContextSource *)ctx->source;
+
+    if (self && self->driven) {
+        g_source_destroy(&self->source);
+    }
 }
 #else
 

@@ -216,14 +216,20 @@ bool aio_pending(AioContext *ctx)
     return !QTAILQ_EMPTY(&ctx->ready_list);
 }
 
-void aio_dispatch(AioContext *ctx)
+bool context_dispatch(AioContext *ctx, unsigned more)
 {
     AioContext *previous = context_enter(ctx);
 
     ctx->depth++;
     ctx->walking++;
     ctx->stats.iterations++;
-    run_phases(ctx, 0);
+    bool progress = run_phases(ctx, more);
     tick_end(ctx);
     context_leave(ctx, previous);
+    return progress;
+}
+
+void aio_dispatch(AioContext *ctx)
+{
+    context_dispatch(ctx, 0);
 }

@@ -10,6 +10,7 @@
  * search.c    modules and commands that are part of the executable
  * signals.c   INT, TERM, PIPE, USR1 and --timeout
  * osexit.c    os.exit() that leaves through the loop
+ * glib.c      --glib: GLib's default loop drives ours
  * dump.c      what USR1 and --stats print
  *
  * Without long options the executable behaves as Debian's lua5.4 does, message
@@ -30,6 +31,8 @@
 #define HOST_NAME "aioctl"
 #define HOST_EXIT_TIMEOUT 124
 
+typedef struct Error Error;
+typedef struct LoopDriver LoopDriver;
 typedef struct LuaVM LuaVM;
 
 /* ---- options.c ---------------------------------------------------------- */
@@ -49,6 +52,7 @@ typedef struct HostOptions {
     bool log_errors;    /* --on-error=log */
     int64_t timeout_ns; /* 0: none */
     bool stats;
+    bool glib;
 } HostOptions;
 
 typedef struct Host {
@@ -153,6 +157,11 @@ void dump_install(LuaVM *vm);
 void dump_uninstall(void);
 void dump_request(void); /* from a signal handler */
 void dump_stats(LuaVM *vm);
+
+/* ---- glib.c ------------------------------------------------------------- */
+
+/* Loads GLib.  NULL with @errp set, which says how to get it. */
+const LoopDriver *glib_driver(Error **errp);
 
 /* ---- osexit.c ----------------------------------------------------------- */
 

@@ -165,6 +165,13 @@ static bool open_vm(Host *host, lua_State *L)
     host->vm->default_engine = options->engine;
     host->vm->log_errors = options->log_errors;
     host->vm->terminate = terminate;
+    if (options->glib) {
+        host->vm->driver = glib_driver(&err);
+        if (host->vm->driver == NULL) {
+            vm_close(host->vm);
+            goto fail;
+        }
+    }
     if (options->fdmon != NULL &&
         !aio_context_set_fdmon(host->vm->home->ctx, options->fdmon, &err)) {
         vm_close(host->vm);

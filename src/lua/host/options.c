@@ -127,6 +127,12 @@ static bool apply_stats(HostOptions *options, const char *value)
     return true;
 }
 
+static bool apply_glib(HostOptions *options, const char *value)
+{
+    options->glib = strcmp(value, "0") != 0;
+    return true;
+}
+
 const HostLongOption host_long_options[] = {
     {"fdmon", "M", "AIOCTL_FDMON",
      "auto, io_uring, epoll, poll; M! refuses to fall back", false,
@@ -138,6 +144,9 @@ const HostLongOption host_long_options[] = {
     {"on-error", "log|exit", "AIOCTL_ON_ERROR",
      "what an error nobody receives does (default exit)", false,
      apply_on_error},
+    {"glib", NULL, "AIOCTL_GLIB",
+     "wait in GLib's default main loop, for modules that use it", true,
+     apply_glib},
     {"stats", NULL, "AIOCTL_STATS", "print the loop's counters at the end",
      true, apply_stats},
     {"version", NULL, NULL, "version, kernel, fd monitors, engines, libraries",
