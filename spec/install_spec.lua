@@ -1,27 +1,27 @@
--- An installed tree is enough: the program, a C program that finds the library
--- by pkg-config, and the modules in a stock Lua 5.4.
+-- An installed tree is enough: the program, the C examples, which find the
+-- library by pkg-config, a C++ program, and the modules in a stock Lua 5.4.
 
+local expect = require "support.expect"
 local host = require "support.host"
 
 local build = os.getenv("AIOCTL_BUILD") or host.aioctl:match("^(.*)/[^/]*$")
 
 local PROGRAM = [[
-#include <stdio.h>
+#include <cstdio>
 #include <block/aio.h>
 
-static void hello(void *opaque)
+int main()
 {
-    puts("installed");
-}
+    AioContext *ctx = aio_context_new(nullptr);
+    int runs = 0;
+    auto count = [](void *opaque) { ++*static_cast<int *>(opaque); };
+    QEMUBH *bh = aio_bh_new_full(ctx, count, &runs, "count");
 
-int main(void)
-{
-    AioContext *ctx = aio_context_new(NULL);
-
-    aio_bh_schedule_oneshot(ctx, hello, NULL);
+    qemu_bh_schedule(bh);
     aio_poll(ctx, false);
+    qemu_bh_delete(bh);
     aio_context_unref(ctx);
-    return 0;
+    std::printf("%d\n", runs);
 }
 ]]
 
@@ -32,6 +32,10 @@ aio.run(function()
   print(task:join())
 end)
 ]]
+
+-- Is GLib in the library?  Nothing but GSource glue calls g_source_new().
+local has_glib = host.run("nm -D " .. host.quote(build) .. "/libaioctl.so")
+  :find("g_source_new", 1, true) ~= nil
 
 local function write(path, text)
   local file = assert(io.open(path, "w"))
@@ -60,24 +64,58 @@ describe("an installed aioctl", function()
     must("rm -r " .. prefix)
   end)
 
-  local function compile(more)
-    write(prefix .. "/program.c", PROGRAM)
-    local pkg_config = ("PKG_CONFIG_PATH=%s/pkgconfig pkg-config"):format(
-      libdir)
-    return must(("cc -std=gnu11 -Wall -Werror -o %s/program %s/program.c "
-      .. more):format(prefix, prefix, pkg_config, pkg_config))
+  local function with_library(command)
+    return ("export PKG_CONFIG_PATH=%s/pkgconfig LD_LIBRARY_PATH=%s; "):format(
+      libdir, libdir) .. command
   end
 
-  it("compiles and runs a C program against the shared library", function()
-    compile("$(%s --cflags aioctl) $(%s --libs aioctl)")
-    assert.equal("installed\n",
-      must("LD_LIBRARY_PATH=" .. libdir .. " " .. prefix .. "/program"))
-  end)
+  -- The lines " *   text" after " * Output:" at the top of a C example.
+  local function documented_output(source)
+    local lines = {}
+    local block = host.read(source):match("\n %* Output:\n(.-)\n %*/")
+    for line in (block .. "\n"):gmatch(" %*   (.-)\n") do
+      lines[#lines + 1] = line
+    end
+    assert.is_true(#lines > 1)
+    return table.concat(lines, "\n")
+  end
 
-  it("compiles and runs a C program against the archive", function()
-    compile("$(%s --cflags aioctl) " .. libdir .. "/libaioctl.a "
-      .. "$(%s --libs --static aioctl | sed 's/-laioctl//')")
-    assert.equal("installed\n", must(prefix .. "/program"))
+  for _, name in ipairs { "loop", "glib" } do
+    for how, setting in pairs { ["shared library"] = "",
+      archive = " STATIC=1" } do
+      it(("builds and runs examples/c/%s.c against the %s"):format(name, how),
+        function()
+          if name == "glib" and not has_glib then
+            pending("built without GLib (AIOCTL_GLIB=OFF)")
+            return
+          end
+          local folder = host.lines("find " .. prefix
+            .. " -path '*/examples/c'")[1]
+          local out = prefix .. "/" .. how:match("%a+")
+          must("mkdir -p " .. out)
+          must(with_library(("make -C %s O=%s CFLAGS='-Wall -Wextra -Werror' "
+            .. "%s/%s"):format(folder, out, out, name) .. setting))
+          local output, status = host.run(with_library(out .. "/" .. name))
+          assert(expect.output(documented_output(folder .. "/" .. name .. ".c"),
+            output))
+          assert.equal(0, status)
+          local linked = must("readelf -d " .. out .. "/" .. name)
+          assert.equal(setting == "",
+            linked:find("libaioctl", 1, true) ~= nil)
+        end)
+    end
+  end
+
+  it("compiles and runs a C++17 program", function()
+    if select(2, host.run("command -v c++")) ~= 0 then
+      pending("no C++ compiler here")
+      return
+    end
+    write(prefix .. "/program.cc", PROGRAM)
+    must(with_library(("c++ -std=c++17 -Wall -Wextra -Werror -o %s/program "
+      .. "%s/program.cc $(pkg-config --cflags --libs aioctl)"):format(prefix,
+      prefix)))
+    assert.equal("1\n", must(with_library(prefix .. "/program")))
   end)
 
   it("has headers that compile one by one", function()
@@ -97,9 +135,11 @@ describe("an installed aioctl", function()
       must(("cd / && %s/bin/aioctl %s/script.lua"):format(prefix, prefix)))
   end)
 
-  it("has a manual page, the API's page and its types", function()
+  it("has a manual page, the API's pages and its types", function()
     must("test -s " .. prefix .. "/share/man/man1/aioctl.1")
-    must("find " .. prefix .. "/share/doc -name lua-api.md | grep -q .")
+    for _, page in ipairs { "lua-api.md", "c-api.md", "from-qemu.md" } do
+      must(("find %s/share/doc -name %s | grep -q ."):format(prefix, page))
+    end
     must("test -s " .. prefix .. "/share/aioctl/types/aio/file.lua")
   end)
 
