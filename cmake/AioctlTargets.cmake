@@ -96,7 +96,8 @@ function(aioctl_lua_spec file monitor)
   set_tests_properties(${test} PROPERTIES TIMEOUT 300
     ENVIRONMENT "${environment}")
   # Smoke under ASan: each spec on the best monitor; the rest takes --full.
-  if(AIOCTL_SANITIZE MATCHES "address" AND monitor STREQUAL "io_uring")
+  if(AIOCTL_SANITIZE MATCHES "address" AND monitor STREQUAL "io_uring"
+     AND NOT ARGN)
     aioctl_test_labels(${test} lua)
   elseif(AIOCTL_SANITIZE)
     aioctl_test_labels(${test} lua full)

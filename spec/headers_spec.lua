@@ -57,6 +57,24 @@ local function declared()
   return words, inlines
 end
 
+-- Names of the functions that the headers declare without defining them.
+local function prototypes()
+  local set = {}
+  for _, header in ipairs(headers()) do
+    local text = tidy.strip_c(host.read(INCLUDE .. "/" .. header))
+    text = ("\n" .. text):gsub("\\\n", " "):gsub("\n%s*#[^\n]*", "\n")
+    text = text:gsub("\n{.-\n}", ";") -- bodies of inline functions
+    for before, name, after in text:gmatch(
+      "\n(%a[%w_ %*\n]-)([%w_]+)%b()([^;{]*);") do
+      if not before:find("%f[%w]static%f[%W]")
+        and not before:find("%f[%w]typedef%f[%W]") and not after:find("=") then
+        set[name] = true
+      end
+    end
+  end
+  return set
+end
+
 local function exported()
   local set = {}
   local output = host.run(("nm -D --defined-only %s/libaioctl.so"):format(
@@ -104,6 +122,19 @@ describe("libaioctl.so", function()
     end
     table.sort(strangers)
     assert.are.same({}, strangers)
+  end)
+
+  it("exports every function that the public headers declare", function()
+    local set, missing, found = exported(), {}, 0
+    for name in pairs(prototypes()) do
+      found = found + 1
+      if not set[name] then
+        missing[#missing + 1] = name
+      end
+    end
+    table.sort(missing)
+    assert.is_true(found > 300)
+    assert.are.same({}, missing)
   end)
 
   it("exports every function of the API", function()
