@@ -133,6 +133,10 @@ describe("an installed aioctl", function()
     write(prefix .. "/script.lua", 'print(require("aio").now() > 0)\n')
     assert.equal("true\n",
       must(("cd / && %s/bin/aioctl %s/script.lua"):format(prefix, prefix)))
+    if has_glib then
+      assert.equal("true\n", must(("cd / && %s/bin/aioctl --glib "
+        .. "%s/script.lua"):format(prefix, prefix)))
+    end
   end)
 
   it("has a manual page, the API's pages and its types", function()

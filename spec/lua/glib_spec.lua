@@ -68,6 +68,13 @@ describe("GLib", function()
     assert.not_matches("libglib", linked)
   end)
 
+  it("is not stood in for when others look for its functions", function()
+    local exports, status = host.run("nm -D --defined-only "
+      .. host.quote(host.aioctl))
+    assert.equal(0, status)
+    assert.not_matches(" g_%a", exports)
+  end)
+
   it("that cannot be loaded is an error with its remedy", function()
     host.run(("mkdir -p %s/lib && : >%s/lib/libglib-2.0.so.0"):format(dir, dir))
     local output, status = aioctl("", "--glib",
