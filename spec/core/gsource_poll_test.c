@@ -70,6 +70,8 @@ static gboolean count(gpointer opaque)
     return G_SOURCE_REMOVE;
 }
 
+static GSourceFuncs waits_for_another_thread;
+
 static void company(Seen *seen)
 {
     ASSERT(!gsource_may_act(seen->ctx));
@@ -88,6 +90,14 @@ static void company(Seen *seen)
     guint idle = g_idle_add(count, seen);
     ASSERT(gsource_may_act(seen->ctx));
     ASSERT(g_source_remove(idle));
+    ASSERT(!gsource_may_act(seen->ctx));
+
+    /* One that waits for neither a descriptor nor time. */
+    GSource *source = g_source_new(&waits_for_another_thread, sizeof(GSource));
+    g_source_attach(source, NULL);
+    ASSERT(gsource_may_act(seen->ctx));
+    g_source_destroy(source);
+    g_source_unref(source);
     ASSERT(!gsource_may_act(seen->ctx));
 }
 

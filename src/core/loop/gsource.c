@@ -39,11 +39,11 @@ typedef struct ContextSource {
 
     /* gsource_poll(). */
     bool driven;
-    bool hidden;      /* GLib is asked what else it has */
     bool progress;    /* of the dispatches since it began */
     unsigned more;    /* slices of coroutines in a dispatch */
     int depth;        /* of GLib's dispatches around it */
     int own_dispatch; /* the same, in our innermost one */
+    guint others;     /* below this id there is no source but us */
 
     /* What GLib polls: the monitor's fd (or -1), and those of the handlers, as
      * of this version. */
@@ -113,8 +113,8 @@ static void choose_fds(ContextSource *self)
 
 static bool holds_still(ContextSource *self)
 {
-    return self->hidden || (self->driven && (g_main_depth() != self->depth ||
-                                             qemu_in_coroutine()));
+    return self->driven &&
+           (g_main_depth() != self->depth || qemu_in_coroutine());
 }
 
 static gboolean source_prepare(GSource *source, gint *timeout)
@@ -271,24 +271,36 @@ bool gsource_in_foreign_callback(AioContext *ctx)
     return self && self->driven && depth > 0 && depth != self->own_dispatch;
 }
 
+/* Above that of any source that is attached. */
+static guint next_id(void)
+{
+    static GSourceFuncs nothing;
+    GSource *probe = g_source_new(&nothing, sizeof(GSource));
+    guint id = g_source_attach(probe, NULL);
+
+    g_source_destroy(probe);
+    g_source_unref(probe);
+    return id;
+}
+
+/* Ids only grow (until they wrap, then we look at all again), so one that is
+ * not there now will never be: the search goes on where it ended last. */
 bool gsource_may_act(AioContext *ctx)
 {
-    enum { OWN_FDS = 1 }; /* by which GLib is woken */
-    GMainContext *loop = g_main_context_default();
     ContextSource *self = drive(ctx);
-    GPollFD fds[OWN_FDS + 1];
-    gint priority, timeout;
+    guint end = next_id();
 
-    if (!g_main_context_acquire(loop)) {
-        return true; /* another thread iterates it */
+    if (self->others == 0 || self->others > end) {
+        self->others = 1;
     }
-    self->hidden = true;
-    bool ready = g_main_context_prepare(loop, &priority);
-    gint count =
-        g_main_context_query(loop, G_MAXINT, &timeout, fds, ARRAY_SIZE(fds));
-    self->hidden = false;
-    g_main_context_release(loop);
-    return ready || timeout >= 0 || count > OWN_FDS;
+    for (; self->others < end; self->others++) {
+        GSource *found = g_main_context_find_source_by_id(NULL, self->others);
+
+        if (found && found != &self->source) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void gsource_end(AioContext *ctx)

@@ -23,8 +23,8 @@ bool gsource_poll(AioContext *ctx, bool blocking, unsigned more);
  * in @ctx must not be run by aio_poll() either.  Home thread. */
 bool gsource_in_foreign_callback(AioContext *ctx);
 
-/* Could GLib's loop act without @ctx?  What another thread is going to attach
- * to it cannot be seen.  Home thread, outside of an iteration. */
+/* Has GLib's loop sources besides @ctx, so that it could act on its own?  What
+ * another thread is going to attach to it cannot be seen.  Home thread. */
 bool gsource_may_act(AioContext *ctx);
 
 /* Detaches @ctx, and gives up the reference to it; idempotent. */

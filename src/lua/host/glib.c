@@ -25,17 +25,11 @@
 
 /* X(result, name, parameters, arguments) */
 #define GLIB_FUNCTIONS(X)                                                     \
-    X(gboolean, g_main_context_acquire, (GMainContext * c), (c))              \
-    X(GMainContext *, g_main_context_default, (void), ())                     \
+    X(GSource *, g_main_context_find_source_by_id,                            \
+      (GMainContext * c, guint id), (c, id))                                  \
     X(gint, g_main_depth, (void), ())                                         \
     X(gboolean, g_main_context_iteration, (GMainContext * c, gboolean block), \
       (c, block))                                                             \
-    X(gboolean, g_main_context_prepare, (GMainContext * c, gint * priority),  \
-      (c, priority))                                                          \
-    X(gint, g_main_context_query,                                             \
-      (GMainContext * c, gint max, gint * timeout, GPollFD * fds, gint n),    \
-      (c, max, timeout, fds, n))                                              \
-    X(void, g_main_context_release, (GMainContext * c), (c))                  \
     X(void, g_main_context_wakeup, (GMainContext * c), (c))                   \
     X(gpointer, g_source_add_unix_fd,                                         \
       (GSource * s, gint fd, GIOCondition events), (s, fd, events))           \
