@@ -24,10 +24,10 @@ local timer = aio.timer {
     print("timer: 10 ms are over")
   end,
 }
-timer:mod(aio.now() + 0.01)
 
 local task = aio.spawn(function()
   print("task: started")
+  timer:mod(aio.now() + 0.01)
   aio.sleep(0.02)
   print("task: woke up after the timer")
 end)
