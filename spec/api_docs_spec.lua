@@ -27,7 +27,8 @@ local function objects()
     pool = aio.bufpool { count = 1, size = 512 }, chan = sync.chan(),
     sem = sync.sem(1), mutex = sync.mutex(), event = sync.event(),
     guard = sync.mutex():guard(), rwlock = sync.rwlock(), cond = sync.cond(),
-    latch = sync.latch(1), rate = sync.rate(1),
+    latch = sync.latch(1), rate = sync.rate(1), watch = file.watch("."),
+    lock = file.tmp(".", {}):lock("shared"),
   }
 end
 
@@ -78,6 +79,7 @@ local WORDS <const> = {
   Context = "ctx:", Group = "group:", Buf = "buf:", Hist = "hist:",
   BufPool = "pool:", Chan = "chan:", Sem = "sem:", Mutex = "mutex:",
   Event = "event:", Guard = "guard:", File = "f:",
+  Watch = "watch:", FileLock = "lock:",
   Rwlock = "rwlock:", Cond = "cond:", Latch = "latch:", Rate = "rate:",
 }
 

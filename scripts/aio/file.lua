@@ -1,8 +1,10 @@
 --- aio.file - files without blocking the loop.
 --
 -- The class and the functions on paths are written in C (src/lua/lfile*.c);
--- this adds what needs no pointer: iteration over lines.
-local file = require "aio.core".file
+-- this adds what needs no pointer: iteration over lines, waiting for locks,
+-- copying whole files.
+local aio = require "aio.core"
+local file = aio.file
 
 local CHUNK <const> = 65536
 
@@ -46,6 +48,108 @@ function file.methods.lines(f, keep)
   local lines = setmetatable(
     { file = f, keep = keep, rest = "", at = 1 }, Lines)
   return Lines.next, lines
+end
+
+-- ---- locks ----------------------------------------------------------
+
+local Lock = {}
+local lock_metatable = { __index = Lock, __name = "aio.filelock" }
+
+--- lock:unlock(), lock:close(): idempotent; nothing when the file is closed,
+-- which has unlocked it.
+function Lock:unlock()
+  local f = self.file
+  self.file = nil
+  if f and f.fd >= 0 then
+    return f:unlock(self.offset, self.length)
+  end
+  return true
+end
+
+Lock.close = Lock.unlock
+lock_metatable.__close = Lock.unlock
+
+-- The kernel tells nobody when a lock gets free: ask again, ever more rarely.
+local FIRST_WAIT <const>, LONGEST_WAIT <const> = 0.001, 0.05
+
+local function wait_for_lock(f, mode, offset, length, deadline)
+  local pause = FIRST_WAIT
+  while true do
+    local got, message, errno = f:try_lock(mode, offset, length)
+    if got or got == nil then
+      return got, message, errno
+    end
+    local left = deadline and deadline - aio.now() or pause
+    if left <= 0 then
+      return nil, "timeout", aio.errno.ETIMEDOUT
+    end
+    aio.sleep(math.min(pause, left))
+    pause = math.min(pause * 2, LONGEST_WAIT)
+  end
+end
+
+local LOCK_OPTIONS <const> = { offset = true, length = true, timeout = true }
+
+local function lock_options(options)
+  if type(options) ~= "table" then
+    return { timeout = options }
+  end
+  for key in pairs(options) do
+    if not LOCK_OPTIONS[key] then
+      error(("unknown option '%s' (one of offset, length, timeout)"):format(
+        tostring(key)), 3)
+    end
+  end
+  return options
+end
+
+--- f:lock("shared" | "exclusive" [, sec | {offset=, length=, timeout=}])
+-- -> lock: waits until no other file has a range locked that excludes this
+-- one; lock:unlock() or the end of its <close> scope lets go. Advisory: who
+-- does not ask is not held off. nil, "timeout", ETIMEDOUT.
+function file.methods.lock(f, mode, options)
+  options = lock_options(options)
+  local sec = options.timeout
+  if sec ~= nil and (math.type(sec) == nil or sec ~= sec or sec < 0) then
+    error(("timeout: seconds expected, got %s"):format(tostring(sec)), 2)
+  end
+  local offset, length = options.offset or 0, options.length or 0
+  local got, message, errno = wait_for_lock(f, mode, offset, length,
+    sec and aio.now() + sec)
+  if not got then
+    return nil, message, errno
+  end
+  return setmetatable({ file = f, offset = offset, length = length },
+    lock_metatable)
+end
+
+-- ---- whole files ----------------------------------------------------
+
+local COPY_OPTIONS <const> = {
+  depth = true, block = true, direct = true, engine = true, force = true,
+}
+
+--- file.copy(from, to [, options]) -> bytes: as `aioctl copy` does it, with
+-- many requests in flight and all on the disk before it returns. Options: depth
+-- (16), block ("1M"), direct, engine, force.
+function file.copy(from, to, options)
+  local job = { src = from, dst = to }
+  if type(from) ~= "string" or type(to) ~= "string" then
+    error("two paths expected: file.copy(from, to [, options])", 2)
+  end
+  for key, value in pairs(options or {}) do
+    if not COPY_OPTIONS[key] then
+      error(("unknown option '%s' (one of block, depth, direct, engine, "
+        .. "force)"):format(tostring(key)), 2)
+    end
+    job[key] = value
+  end
+  job.block = job.block and aio.size(job.block)
+  local result, message, errno = require "aio.copy".run(job)
+  if not result then
+    return nil, message, errno
+  end
+  return result.bytes
 end
 
 return file

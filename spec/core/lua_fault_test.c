@@ -299,6 +299,13 @@ SCENARIO(files, false,
          "aio.file.open('/nonexistent') aio.file.stat('/') "
          "aio.file.readdir('/proc/self/fd')")
 
+SCENARIO(watches, false,
+         "local w = assert(aio.file.watch('/tmp')) w:next(0) w:add('/') "
+         "w:iter() w:fd() tostring(w) w:close() aio.file.watch('/none') "
+         "local f = aio.file.tmp('/tmp') f:try_lock('exclusive') f:unlock() "
+         "f:advise('random') f:copy_range(0, f, 10, 5) f:close() "
+         "local o = aio.file.stdout() o:close()")
+
 SCENARIO(contexts, false,
          "local ctx = aio.context{poll_max_ns = 0} "
          "aio.bh(function() end, 'x', ctx):schedule() "

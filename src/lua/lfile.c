@@ -20,11 +20,16 @@
 #include "open.h"
 #include "qapi/error.h"
 
+LuaFile *file_check_at(lua_State *L, int arg)
+{
+    LuaFile *f = alua_check(L, arg, &file_class);
+    luaL_argcheck(L, f->fd >= 0 && !f->closing, arg, "the file is closed");
+    return f;
+}
+
 LuaFile *file_check(lua_State *L)
 {
-    LuaFile *f = alua_check(L, 1, &file_class);
-    luaL_argcheck(L, f->fd >= 0 && !f->closing, 1, "the file is closed");
-    return f;
+    return file_check_at(L, 1);
 }
 
 /* ---- opening ------------------------------------------------------------ */
@@ -43,7 +48,7 @@ typedef struct FileOpen {
     const char *engine;
 
     int fd;
-    bool direct, seekable;
+    bool direct, seekable, waits;
     uint32_t memory_align, offset_align;
 } FileOpen;
 
@@ -86,6 +91,7 @@ static int inspect(FileOpen *o)
         fcntl(o->fd, F_SETFL, fcntl(o->fd, F_GETFL) & ~O_DIRECT);
     }
     o->seekable = lseek(o->fd, 0, SEEK_CUR) >= 0;
+    o->waits = !o->seekable && file_may_wait(&st);
     o->memory_align = o->offset_align = 1;
     if (o->direct) {
         file_find_alignment(o->fd, &st, &o->memory_align, &o->offset_align);
@@ -231,6 +237,7 @@ static int open_push(lua_State *L, FileOpen *o)
     f->fd = o->fd; /* from here on the userdata owns it */
     f->direct = o->direct;
     f->seekable = o->seekable;
+    f->waits = o->waits;
     f->memory_align = o->memory_align;
     f->offset_align = o->offset_align;
     failed = o->direct != direct ? file_pick_engine(L, f, ctx, o->engine) : 0;
@@ -262,14 +269,21 @@ static int file_tmp(lua_State *L)
 
 /* ---- closing ------------------------------------------------------------ */
 
+void file_close_fd(LuaFile *f)
+{
+    if (!f->borrowed) {
+        close(f->fd);
+    }
+    f->fd = -1;
+}
+
 /* __close and __gc */
 static int file_drop(lua_State *L)
 {
     LuaFile *f = alua_check(L, 1, &file_class);
 
     if (f->fd >= 0 && f->in_flight == 0) {
-        close(f->fd);
-        f->fd = -1;
+        file_close_fd(f);
     }
     f->closing = f->fd >= 0;
     return 0;
@@ -297,7 +311,8 @@ static int close_fd(lua_State *L, LuaFile *f)
 {
     int fd = f->fd;
 
-    if (fd < 0) { /* another closer was faster */
+    if (fd < 0 || f->borrowed) { /* another closer was faster */
+        f->fd = -1;
         lua_pushboolean(L, true);
         return 1;
     }
@@ -332,7 +347,7 @@ static int file_gc(lua_State *L)
     LuaFile *f = lua_touserdata(L, 1);
 
     if (f->object.cls && f->path) {
-        bool leaked = f->fd >= 0;
+        bool leaked = f->fd >= 0 && !f->borrowed;
         file_drop(L);
         if (leaked) {
             lua_warning(L, "aio.file collected while open: ", 1);
@@ -418,6 +433,8 @@ static void open_class(lua_State *L)
     lua_getfield(L, -1, "__index");
     alua_setfuncs(L, file_io_methods);
     alua_setfuncs(L, file_meta_methods);
+    alua_setfuncs(L, file_move_methods);
+    alua_setfuncs(L, file_lock_methods);
     lua_pushlightuserdata(L, alua_vm_of(L));
     lua_pushvalue(L, -2);
     lua_pushcclosure(L, file_index, 2);
@@ -435,6 +452,9 @@ void lfile_open(lua_State *L)
     lua_newtable(L);
     alua_setfuncs(L, functions);
     alua_setfuncs(L, file_fs_functions);
+    alua_setfuncs(L, file_std_functions);
+    alua_setfuncs(L, file_watch_functions);
+    lwatch_open_class(L);
     open_class(L);
     lua_setfield(L, -3, "methods"); /* for what aio/file.lua adds */
     lua_pop(L, 1);

@@ -7,8 +7,12 @@
  *   lfilespan.c     the memory of a transfer: buffers, lists, strings
  *   lfileio.c       methods that move data
  *   lfilemeta.c     methods that do not: sync, truncate, size, allocate, ...
+ *   lfilemove.c     methods that let the kernel move data between files
+ *   lfilelock.c     locks on ranges
+ *   lfilestd.c      standard streams
  *   lfilestat.c     stat tables
  *   lfilefs.c       functions on paths: stat, unlink, rename, readdir, ...
+ *   lwatch.c        class aio.watch: inotify
  */
 #ifndef LFILE_H
 #define LFILE_H
@@ -27,6 +31,8 @@ typedef struct LuaFile {
     bool closing; /* the last operation in flight closes fd */
     bool direct;  /* open with O_DIRECT */
     bool seekable;
+    bool borrowed; /* fd is not ours to close */
+    bool waits;    /* reading may have to wait for somebody: a pipe, a tty */
     uint32_t in_flight;
     uint32_t memory_align; /* what O_DIRECT asks of addresses, else 1 */
     uint32_t offset_align; /* ... of offsets and lengths, else 1 */
@@ -40,8 +46,9 @@ typedef struct LuaFile {
 
 extern const AluaClass file_class;
 
-/* The open file at argument 1; raises on a closed one. */
+/* The open file at argument 1 (or @arg); raises on a closed one. */
 LuaFile *file_check(lua_State *L);
+LuaFile *file_check_at(lua_State *L, int arg);
 
 /* ---- lfilerun.c --------------------------------------------------------- */
 
@@ -75,6 +82,10 @@ typedef int64_t FileCall(void *arg);
 int64_t file_call(lua_State *L, LuaFile *f, FileCall *fn, void *arg,
                   void (*undo)(void *arg));
 
+/* The same with two files that are kept open; each may be NULL. */
+int64_t file_call_two(lua_State *L, LuaFile *const files[2], FileCall *fn,
+                      void *arg, void (*undo)(void *arg));
+
 /* An operation on @f begins and ends: holds off the closing of its fd. */
 void file_enter(LuaFile *f);
 void file_leave(LuaFile *f);
@@ -89,6 +100,9 @@ int file_pick_engine(lua_State *L, LuaFile *f, AioContext *ctx,
 
 /* The engine of @f, made ready for the context of @t. */
 const AioEngine *file_engine(LuaFile *f, const LuaTask *t);
+
+/* Closes the descriptor, unless it is borrowed. */
+void file_close_fd(LuaFile *f);
 
 /* Pushes true, or the error triple when @ret is negative. */
 int file_result(lua_State *L, const LuaFile *f, int64_t ret, const char *call);
@@ -115,6 +129,14 @@ int64_t file_size_of(int fd, const struct stat *st);
 /* What O_DIRECT on @fd asks for. */
 void file_find_alignment(int fd, const struct stat *st, uint32_t *memory,
                          uint32_t *offset);
+
+/* ---- lfilestd.c --------------------------------------------------------- */
+
+/* Is it a kind of file whose reader may have to wait for a writer? */
+bool file_may_wait(const struct stat *st);
+/* Parks until a file of that kind has data, on engines that would block.
+ * Returns 0, or pushes the timeout triple and returns 3. */
+int file_wait_readable(lua_State *L, const LuaFile *f, int64_t deadline_ns);
 
 /* ---- lfilespan.c -------------------------------------------------------- */
 
@@ -148,6 +170,11 @@ void span_advance(FileSpan *span, size_t n);
 
 extern const luaL_Reg file_io_methods[];
 extern const luaL_Reg file_meta_methods[];
+extern const luaL_Reg file_move_methods[];
+extern const luaL_Reg file_lock_methods[];
 extern const luaL_Reg file_fs_functions[];
+extern const luaL_Reg file_std_functions[];
+extern const luaL_Reg file_watch_functions[];
+void lwatch_open_class(lua_State *L);
 
 #endif

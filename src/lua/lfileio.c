@@ -247,7 +247,10 @@ static int transfer_next(lua_State *L, const TransferKind *kind)
     x.offset = x.file->seekable ? x.file->position : -1;
     x.deadline_ns = task_deadline(alua_opt_timeout(L, 3));
     span_check(L, 2, kind->use, x.file, &x.span);
-    int results = transfer_do(L, &x);
+    int results = kind->use == SPAN_READ
+                      ? file_wait_readable(L, x.file, x.deadline_ns)
+                      : 0;
+    results = results ? results : transfer_do(L, &x);
     x.file->position += (int64_t)x.moved;
     return results;
 }

@@ -77,8 +77,34 @@ static const AioEngine *call_engine(lua_State *L, AioContext *ctx)
     return threads;
 }
 
+static void enter_both(LuaFile *const files[2])
+{
+    for (int i = 0; i < 2; i++) {
+        if (files[i]) {
+            file_enter(files[i]);
+        }
+    }
+}
+
+static void leave_both(LuaFile *const files[2])
+{
+    for (int i = 0; i < 2; i++) {
+        if (files[i]) {
+            file_leave(files[i]);
+        }
+    }
+}
+
 int64_t file_call(lua_State *L, LuaFile *f, FileCall *fn, void *arg,
                   void (*undo)(void *arg))
+{
+    LuaFile *const files[2] = {f, NULL};
+
+    return file_call_two(L, files, fn, arg, undo);
+}
+
+int64_t file_call_two(lua_State *L, LuaFile *const files[2], FileCall *fn,
+                      void *arg, void (*undo)(void *arg))
 {
     LuaTask *t = task_check_can_park(L);
     const AioEngine *threads = call_engine(L, task_context(t));
@@ -90,13 +116,9 @@ int64_t file_call(lua_State *L, LuaFile *f, FileCall *fn, void *arg,
         .arg = arg,
     };
 
-    if (f) {
-        file_enter(f);
-    }
+    enter_both(files);
     FileOutcome outcome = file_run(L, t, threads, &req, -1);
-    if (f) {
-        file_leave(f);
-    }
+    leave_both(files);
     if (outcome == FILE_CANCELLED) {
         if (undo) {
             undo(arg);
@@ -121,8 +143,7 @@ void file_leave(LuaFile *f)
     if (f->closers.head) {
         waitq_wake_all(&f->closers); /* the first of them closes it */
     } else {
-        close(f->fd);
-        f->fd = -1;
+        file_close_fd(f);
     }
 }
 

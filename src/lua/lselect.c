@@ -295,7 +295,7 @@ static int finish(lua_State *L, Select *s, SelectCase *c, ParkResult why)
         task_throw_cancel(L, s->task);
     }
     if (c) {
-        lwait_push(L, &c->fd_wait);
+        lwait_push(L, c->fd_wait.got);
         return with_key(L, c, 1);
     }
     return s->late ? with_key(L, s->late, 0) : alua_timeout(L);

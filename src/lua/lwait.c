@@ -117,11 +117,11 @@ void lwait_end(LuaFdWaiter *w)
     watch_unlink(w->watch, w);
 }
 
-void lwait_push(lua_State *L, const LuaFdWaiter *w)
+void lwait_push(lua_State *L, int got)
 {
     static const char *const results[] = {NULL, "r", "w", "rw"};
 
-    lua_pushstring(L, results[w->got]);
+    lua_pushstring(L, results[got]);
 }
 
 int lwait_check_want(lua_State *L, int arg)
@@ -131,6 +131,27 @@ int lwait_check_want(lua_State *L, int arg)
                                 LWAIT_READ | LWAIT_WRITE};
 
     return wants[luaL_checkoption(L, arg, NULL, names)];
+}
+
+int lwait_fd(lua_State *L, int fd, int want, int64_t deadline_ns)
+{
+    LuaTask *task = task_check_can_park(L);
+    LuaContext *owner = lcontext_of_task(alua_vm(L), task);
+    LuaFdWaiter waiter = {.task = task, .want = want};
+    ParkResult why = PARK_WOKEN;
+
+    lfdtable_check(L, owner, fd, true);
+    if (!lwait_begin(owner, fd, &waiter)) {
+        luaL_error(L, "not enough memory to watch fd %d", fd);
+    }
+    while (!waiter.got && why == PARK_WOKEN) {
+        why = task_park(task, PARK_ON_WORLD, deadline_ns);
+    }
+    lwait_end(&waiter);
+    if (why == PARK_CANCELLED) {
+        task_throw_cancel(L, task);
+    }
+    return waiter.got;
 }
 
 /*
@@ -143,31 +164,18 @@ int lwait_check_want(lua_State *L, int arg)
 static int wait_fd(lua_State *L)
 {
     int fd = lcheck_fd(L, 1);
-    LuaFdWaiter waiter = {.want = lwait_check_want(L, 2)};
+    int want = lwait_check_want(L, 2);
     int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
-    LuaTask *task = task_check_can_park(L);
-    LuaContext *owner = lcontext_of_task(alua_vm(L), task);
-    ParkResult why = PARK_WOKEN;
 
+    task_check_can_park(L);
     if (!lcheck_fd_is_open(fd)) {
         return lcheck_fail_fd(L, fd, "wait_fd");
     }
-    lfdtable_check(L, owner, fd, true);
-    waiter.task = task;
-    if (!lwait_begin(owner, fd, &waiter)) {
-        return luaL_error(L, "not enough memory to watch fd %d", fd);
-    }
-    while (!waiter.got && why == PARK_WOKEN) {
-        why = task_park(task, PARK_ON_WORLD, deadline);
-    }
-    lwait_end(&waiter);
-    if (why == PARK_CANCELLED) {
-        task_throw_cancel(L, task);
-    }
-    if (!waiter.got) {
+    int got = lwait_fd(L, fd, want, deadline);
+    if (!got) {
         return alua_timeout(L);
     }
-    lwait_push(L, &waiter);
+    lwait_push(L, got);
     return 1;
 }
 

@@ -31,7 +31,10 @@ int lwait_check_want(lua_State *L, int arg);
  */
 bool lwait_begin(LuaContext *owner, int fd, LuaFdWaiter *w);
 void lwait_end(LuaFdWaiter *w);
-/* Pushes what it got: "r", "w" or "rw". */
-void lwait_push(lua_State *L, const LuaFdWaiter *w);
+/* Pushes what a waiter got: "r", "w" or "rw". */
+void lwait_push(lua_State *L, int got);
+
+/* Parks until @fd is ready; for what, or 0 when it is late.  Raises. */
+int lwait_fd(lua_State *L, int fd, int want, int64_t deadline_ns);
 
 #endif

@@ -204,4 +204,122 @@ function File:chmod(perm) end
 ---@return true|nil, string?, integer?
 function File:drop_cache() end
 
+---@param off integer
+---@param to File
+---@param to_off integer
+---@param len integer|string
+---@return integer|nil n
+---@return string? message
+---@return integer? errno
+function File:copy_range(off, to, to_off, len) end
+
+---@param off? integer
+---@param to any
+---@param to_off? integer
+---@param len integer|string
+---@param sec? aio.Wait
+---@return integer|nil n
+---@return string? message
+---@return integer? errno
+function File:splice(off, to, to_off, len, sec) end
+
+---@class aio.LockOptions
+---@field offset? integer
+---@field length? integer
+---@field timeout? number
+
+---@class FileLock
+local FileLock = {}
+
+---@param mode "shared"|"exclusive"
+---@param options? number|aio.LockOptions
+---@return FileLock|nil lock
+---@return string? message
+---@return integer? errno
+function File:lock(mode, options) end
+
+---@return true|nil, string?, integer?
+function FileLock:unlock() end
+
+---@return true|nil, string?, integer?
+function FileLock:close() end
+
+---@param mode "shared"|"exclusive"
+---@param off? integer
+---@param len? integer
+---@return boolean|nil, string?, integer?
+function File:try_lock(mode, off, len) end
+
+---@param off? integer
+---@param len? integer
+---@return true|nil, string?, integer?
+function File:unlock(off, len) end
+
+---@alias aio.Advice "normal"|"sequential"|"random"|"willneed"|"dontneed"|"noreuse"
+
+---@param what aio.Advice
+---@param off? integer
+---@param len? integer
+---@return true|nil, string?, integer?
+function File:advise(what, off, len) end
+
+---@class aio.CopyOptions
+---@field depth? integer
+---@field block? integer|string
+---@field direct? boolean
+---@field engine? string
+---@field force? boolean
+
+---@param from string
+---@param to string
+---@param options? aio.CopyOptions
+---@return integer|nil bytes
+---@return string? message
+---@return integer? errno
+function file.copy(from, to, options) end
+
+---@return File
+function file.stdin() end
+
+---@return File
+function file.stdout() end
+
+---@return File
+function file.stderr() end
+
+---@class aio.WatchEvent
+---@field kind string
+---@field path string
+---@field name? string
+---@field dir? true
+---@field cookie? integer
+
+---@class Watch
+local Watch = {}
+
+---@param path string
+---@param options? {events: string[]}
+---@return Watch|nil watch
+---@return string? message
+---@return integer? errno
+function file.watch(path, options) end
+
+---@param sec? aio.Wait
+---@return aio.WatchEvent|nil event
+---@return string? message
+---@return integer? errno
+function Watch:next(sec) end
+
+---@return fun(): aio.WatchEvent
+function Watch:iter() end
+
+---@param path string
+---@return true|nil, string?, integer?
+function Watch:add(path) end
+
+---@return integer
+function Watch:fd() end
+
+function Watch:close() end
+
 return file
