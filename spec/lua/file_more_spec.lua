@@ -146,7 +146,7 @@ describe("file:lock", function()
     assert.same(TIMEOUT, { b:lock("shared", 0.002) })
     local waits = aio.spawn(b.lock, b, "exclusive", { timeout = 5 })
     aio.sleep(0.003)
-    assert.equal("parked", waits:status())
+    assert.not_equal("done", waits:status())
     assert.is_true(lock:unlock())
     assert.is_true(lock:unlock())
     waits:join():close()
@@ -222,9 +222,7 @@ describe("file.watch", function()
   it("waits beside other tasks, and in select", function()
     local watch <close> = assert(file.watch(folder, { events = { "create" } }))
     local task = aio.spawn(function()
-      for event in watch:iter() do
-        return event.name
-      end
+      return (watch:iter())(watch).name
     end)
     aio.sleep(0.001)
     write("a", "x")
@@ -244,8 +242,9 @@ describe("file.watch", function()
     local watch, message, code = file.watch(folder .. "/none")
     assert.same({ nil, errno.ENOENT }, { watch, code })
     assert.matches("/none %(watch%)", message)
-    assert.error_matches(function() file.watch(folder, { events = { "x" } }) end,
-      "unknown event 'x'")
+    assert.error_matches(function()
+      file.watch(folder, { events = { "x" } })
+    end, "unknown event 'x'")
     assert.error_matches(function() file.watch(folder, { events = {} }) end,
       "list of names expected")
     assert.error_matches(function() file.watch(folder, { kinds = {} }) end,

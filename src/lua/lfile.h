@@ -1,7 +1,8 @@
 /*
  * lfile.h - what the files of class aio.file share
  *
- *   lfile.c         the class: opening, closing, fields
+ *   lfile.c         the class: closing, fields
+ *   lfileopen.c     opening
  *   lfileengine.c   which engine a file uses
  *   lfilerun.c      submit a request and wait for it: the one place that parks
  *   lfilespan.c     the memory of a transfer: buffers, lists, strings
@@ -172,6 +173,7 @@ extern const luaL_Reg file_io_methods[];
 extern const luaL_Reg file_meta_methods[];
 extern const luaL_Reg file_move_methods[];
 extern const luaL_Reg file_lock_methods[];
+extern const luaL_Reg file_open_functions[];
 extern const luaL_Reg file_fs_functions[];
 extern const luaL_Reg file_std_functions[];
 extern const luaL_Reg file_watch_functions[];

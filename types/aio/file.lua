@@ -255,7 +255,13 @@ function File:try_lock(mode, off, len) end
 ---@return true|nil, string?, integer?
 function File:unlock(off, len) end
 
----@alias aio.Advice "normal"|"sequential"|"random"|"willneed"|"dontneed"|"noreuse"
+---@alias aio.Advice
+---| "normal"
+---| "sequential"
+---| "random"
+---| "willneed"
+---| "dontneed"
+---| "noreuse"
 
 ---@param what aio.Advice
 ---@param off? integer
