@@ -97,8 +97,10 @@ static const ElfW(Sym) *
         table(image, symbols->sh_offset, count, sizeof(*sym));
 
     for (size_t i = 0; sym && i < count; i++) {
-        if ((sym[i].st_info & 0xf) == STT_FUNC && sym[i].st_value <= value &&
-            value - sym[i].st_value <= sym[i].st_size) {
+        if ((sym[i].st_info & 0xf) == STT_FUNC &&
+            (sym[i].st_value == value ||
+             (sym[i].st_value < value &&
+              value - sym[i].st_value < sym[i].st_size))) {
             return &sym[i];
         }
     }
