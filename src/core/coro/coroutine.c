@@ -26,6 +26,7 @@
  * coro_switch_call(), to be done on the caller's stack.
  */
 #include "base/check.h"
+#include "base/symbol.h"
 #include "coro/checkers.h"
 #include "coro/pool.h"
 #include "coro/ready.h"
@@ -33,6 +34,25 @@
 #include "coro/switch.h"
 #include "coro/thread.h"
 #include "qapi/error.h"
+
+/* ---- reports ------------------------------------------------------------- */
+
+const char *coroutine_name(const Coroutine *co)
+{
+    static char texts[2][300];
+    static unsigned last;
+    if (co->name) {
+        return co->name;
+    }
+    if (!co->entry) {
+        return "of the thread's own stack";
+    }
+    char *text = texts[__atomic_fetch_add(&last, 1, __ATOMIC_RELAXED) % 2];
+    snprintf(text, sizeof(texts[0]), "%s, created at %s",
+             symbol_name((const void *)(uintptr_t)co->entry),
+             symbol_name(co->creator));
+    return text;
+}
 
 static QEMU_NOINLINE void check_canary(const Coroutine *co)
 {
@@ -250,8 +270,8 @@ void qemu_coroutine_enter_if_inactive(Coroutine *co)
 
 /* ---- creation ----------------------------------------------------------- */
 
-static Coroutine *create(unsigned cls, CoroutineEntry *entry, void *opaque,
-                         Error **errp)
+static inline Coroutine *create(unsigned cls, CoroutineEntry *entry,
+                                void *opaque, const void *creator, Error **errp)
 {
     Coroutine *co = pool_get(coroutine_thread(), cls, coroutine_main, errp);
     if (unlikely(!co)) {
@@ -259,6 +279,7 @@ static Coroutine *create(unsigned cls, CoroutineEntry *entry, void *opaque,
     }
     co->entry = entry;
     co->entry_arg = opaque;
+    co->creator = creator;
     co->ctx = NULL;
     co->started = false;
     co->name = NULL;
@@ -268,7 +289,8 @@ static Coroutine *create(unsigned cls, CoroutineEntry *entry, void *opaque,
 
 Coroutine *qemu_coroutine_create(CoroutineEntry *entry, void *opaque)
 {
-    Coroutine *co = create(STACK_DEFAULT_CLASS, entry, opaque, NULL);
+    Coroutine *co =
+        create(STACK_DEFAULT_CLASS, entry, opaque, CALLER_ADDRESS, NULL);
     CHECKF(co,
            "no address space for a C stack of %zu KiB (see ulimit -v, "
            "vm.overcommit_memory and vm.max_map_count)",
@@ -287,7 +309,7 @@ Coroutine *aio_co_new(CoroutineEntry *entry, void *opaque, size_t stack_size,
                    stack_size >> 10, stack_class_size(STACK_CLASSES - 1) >> 10);
         return NULL;
     }
-    return create((unsigned)cls, entry, opaque, errp);
+    return create((unsigned)cls, entry, opaque, CALLER_ADDRESS, errp);
 }
 
 void aio_co_discard(Coroutine *co)

@@ -56,11 +56,9 @@ static inline CoroutineThread *coroutine_thread(void)
     return thread;
 }
 
-/* For messages. */
-static inline const char *coroutine_name(const Coroutine *co)
-{
-    return co->name ? co->name : "unnamed";
-}
+/* For the last words of a program: its name, else its function and the place
+ * where it was created.  Overwritten by the second call after this one. */
+const char *coroutine_name(const Coroutine *co);
 
 /* Finds the bounds of the calling thread's own stack. */
 void coroutine_measure_leader(Coroutine *leader);

@@ -116,8 +116,10 @@ static void engines_destroy(AioContext *ctx)
     uint64_t in_flight = ctx->stats.submitted - ctx->stats.completed;
 
     CHECKF(in_flight == 0,
-           "a context is destroyed with %llu file requests in flight",
-           (unsigned long long)in_flight);
+           "a context is destroyed with %llu file requests in flight, the "
+           "last for engine %s; wait for their callbacks",
+           (unsigned long long)in_flight,
+           state->last ? state->last->name : engine_threads.name);
     CHECK(!state->dispatching);
     engine_destroy_all(ctx);
     thread_pool_free(ctx->thread_pool);

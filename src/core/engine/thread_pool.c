@@ -289,7 +289,9 @@ static void pool_leave_parent(ThreadPool *pool)
 
 void thread_pool_enqueue(ThreadPool *pool, ThreadPoolItem *item)
 {
-    CHECK(aio_context_in_home_thread(pool->ctx));
+    CHECKF(aio_context_in_home_thread(pool->ctx),
+           "work (%s) for the thread pool of a context of another thread",
+           thread_pool_item_name(item));
     pool_leave_parent(pool);
     pool->in_flight++;
     item->state = POOL_ITEM_QUEUED;
@@ -430,8 +432,7 @@ void thread_pool_free(ThreadPool *pool)
         return;
     }
     pool_leave_parent(pool);
-    CHECK(pool->in_flight == 0);
-    CHECK(!pool->completing); /* not from one of its own callbacks */
+    thread_pool_check_idle(pool);
     qemu_mutex_lock(&pool->lock);
     pool->stopping = true;
     qemu_mutex_unlock(&pool->lock);

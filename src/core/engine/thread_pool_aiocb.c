@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/symbol.h"
 #include "engine/thread_pool_int.h"
 #include "loop/context.h"
 #include "qemu/coroutine.h"
@@ -108,6 +109,19 @@ static void wait_complete(ThreadPoolItem *item)
     aio_co_wake(wait_of(item)->co);
 }
 
+const char *thread_pool_item_name(const ThreadPoolItem *item)
+{
+    ThreadPoolItem *it = (ThreadPoolItem *)(uintptr_t)item;
+    uintptr_t func = (uintptr_t)item->run;
+
+    if (item->run == acb_run) {
+        func = (uintptr_t)acb_of(it)->func;
+    } else if (item->run == wait_run) {
+        func = (uintptr_t)wait_of(it)->func;
+    }
+    return symbol_name((const void *)func);
+}
+
 int coroutine_fn thread_pool_submit_co(ThreadPool *pool, ThreadPoolFunc *func,
                                        void *arg)
 {
@@ -119,7 +133,8 @@ int coroutine_fn thread_pool_submit_co(ThreadPool *pool, ThreadPoolFunc *func,
     };
     int ret;
 
-    CHECK(qemu_in_coroutine());
+    CHECKF(qemu_in_coroutine(), "thread_pool_submit_co() outside of "
+                                "coroutines");
     thread_pool_enqueue(pool, &wait.item);
     qemu_coroutine_yield();
     ret = thread_pool_item_error(&wait.item);

@@ -84,6 +84,29 @@ void thread_pool_before_wait(ThreadPool *pool)
     }
 }
 
+void thread_pool_check_idle(ThreadPool *pool)
+{
+    const char *first = "none";
+    unsigned queued = 0;
+
+    CHECKF(!pool->completing, "a thread pool is freed by a callback of its own "
+                              "work");
+    if (likely(pool->in_flight == 0)) {
+        return;
+    }
+    qemu_mutex_lock(&pool->lock);
+    if (pool->queue_head) {
+        first = thread_pool_item_name(pool->queue_head);
+    }
+    for (ThreadPoolItem *item = pool->queue_head; item; item = item->next) {
+        queued++;
+    }
+    CHECKF(pool->in_flight == 0,
+           "a thread pool is freed with %u functions in flight, of which %u "
+           "have not begun (first: %s); wait for their callbacks",
+           pool->in_flight, queued, first);
+}
+
 int thread_pool_item_error(const ThreadPoolItem *item)
 {
     switch (item->state) {

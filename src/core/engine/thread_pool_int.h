@@ -52,5 +52,10 @@ struct ThreadPool {
 /* thread_pool_done.c; any thread. */
 void thread_pool_push_done(ThreadPool *pool, ThreadPoolItem *item);
 void thread_pool_complete_bh(void *opaque);
+/* Aborts, naming what is queued, unless all work has called back. */
+void thread_pool_check_idle(ThreadPool *pool);
+
+/* thread_pool_aiocb.c, for reports: the function that @item runs. */
+const char *thread_pool_item_name(const ThreadPoolItem *item);
 
 #endif

@@ -6,7 +6,11 @@
  * callback: qemu_clock_enable() takes a reference to a list, lets go of the
  * lock, and only then waits for the list's callbacks to return.
  */
+#include <errno.h>
+#include <sys/prctl.h>
+
 #include "base/clock.h"
+#include "base/symbol.h"
 #include "loop/timerlist.h"
 #include "qemu/atomic.h"
 
@@ -30,7 +34,9 @@ static void unlock_clocks(void)
 
 void init_clocks(QEMUTimerListNotifyCB *notify_cb)
 {
-    /* The clocks are usable from the start. */
+    int ret = prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+
+    CHECKF(ret == 0, "PR_SET_TIMERSLACK: %s", strerror(errno));
 }
 
 /* Pairs with the exchange in qemu_clock_enable(): see timer.c, run_begin(). */
@@ -275,24 +281,28 @@ void timer_init(QEMUTimer *ts, QEMUClockType type, int scale, QEMUTimerCB *cb,
                 void *opaque)
 {
     timer_init_full(ts, NULL, type, scale, 0, cb, opaque);
+    ts->creator = CALLER_ADDRESS;
 }
 
 void timer_init_ns(QEMUTimer *ts, QEMUClockType type, QEMUTimerCB *cb,
                    void *opaque)
 {
     timer_init(ts, type, SCALE_NS, cb, opaque);
+    ts->creator = CALLER_ADDRESS;
 }
 
 void timer_init_us(QEMUTimer *ts, QEMUClockType type, QEMUTimerCB *cb,
                    void *opaque)
 {
     timer_init(ts, type, SCALE_US, cb, opaque);
+    ts->creator = CALLER_ADDRESS;
 }
 
 void timer_init_ms(QEMUTimer *ts, QEMUClockType type, QEMUTimerCB *cb,
                    void *opaque)
 {
     timer_init(ts, type, SCALE_MS, cb, opaque);
+    ts->creator = CALLER_ADDRESS;
 }
 
 QEMUTimer *timer_new_full(QEMUTimerListGroup *timer_list_group,
@@ -302,28 +312,41 @@ QEMUTimer *timer_new_full(QEMUTimerListGroup *timer_list_group,
     QEMUTimer *ts = check_malloc(sizeof(*ts));
 
     timer_init_full(ts, timer_list_group, type, scale, attributes, cb, opaque);
+    ts->creator = CALLER_ADDRESS;
     return ts;
 }
 
 QEMUTimer *timer_new(QEMUClockType type, int scale, QEMUTimerCB *cb,
                      void *opaque)
 {
-    return timer_new_full(NULL, type, scale, 0, cb, opaque);
+    QEMUTimer *ts = timer_new_full(NULL, type, scale, 0, cb, opaque);
+
+    ts->creator = CALLER_ADDRESS;
+    return ts;
 }
 
 QEMUTimer *timer_new_ns(QEMUClockType type, QEMUTimerCB *cb, void *opaque)
 {
-    return timer_new(type, SCALE_NS, cb, opaque);
+    QEMUTimer *ts = timer_new(type, SCALE_NS, cb, opaque);
+
+    ts->creator = CALLER_ADDRESS;
+    return ts;
 }
 
 QEMUTimer *timer_new_us(QEMUClockType type, QEMUTimerCB *cb, void *opaque)
 {
-    return timer_new(type, SCALE_US, cb, opaque);
+    QEMUTimer *ts = timer_new(type, SCALE_US, cb, opaque);
+
+    ts->creator = CALLER_ADDRESS;
+    return ts;
 }
 
 QEMUTimer *timer_new_ms(QEMUClockType type, QEMUTimerCB *cb, void *opaque)
 {
-    return timer_new(type, SCALE_MS, cb, opaque);
+    QEMUTimer *ts = timer_new(type, SCALE_MS, cb, opaque);
+
+    ts->creator = CALLER_ADDRESS;
+    return ts;
 }
 
 void timer_free(QEMUTimer *ts)

@@ -13,6 +13,7 @@
 
 #include "coro/thread.h"
 #include "base/fork.h"
+#include "base/symbol.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -182,13 +183,20 @@ QEMUTimer *aio_timer_new_with_attrs(AioContext *ctx, QEMUClockType type,
                                     int scale, int attributes, QEMUTimerCB *cb,
                                     void *opaque)
 {
-    return timer_new_full(&ctx->tlg, type, scale, attributes, cb, opaque);
+    QEMUTimer *ts =
+        timer_new_full(&ctx->tlg, type, scale, attributes, cb, opaque);
+
+    ts->creator = CALLER_ADDRESS;
+    return ts;
 }
 
 QEMUTimer *aio_timer_new(AioContext *ctx, QEMUClockType type, int scale,
                          QEMUTimerCB *cb, void *opaque)
 {
-    return timer_new_full(&ctx->tlg, type, scale, 0, cb, opaque);
+    QEMUTimer *ts = timer_new_full(&ctx->tlg, type, scale, 0, cb, opaque);
+
+    ts->creator = CALLER_ADDRESS;
+    return ts;
 }
 
 void aio_timer_init_with_attrs(AioContext *ctx, QEMUTimer *ts,
@@ -196,12 +204,14 @@ void aio_timer_init_with_attrs(AioContext *ctx, QEMUTimer *ts,
                                QEMUTimerCB *cb, void *opaque)
 {
     timer_init_full(ts, &ctx->tlg, type, scale, attributes, cb, opaque);
+    ts->creator = CALLER_ADDRESS;
 }
 
 void aio_timer_init(AioContext *ctx, QEMUTimer *ts, QEMUClockType type,
                     int scale, QEMUTimerCB *cb, void *opaque)
 {
     timer_init_full(ts, &ctx->tlg, type, scale, 0, cb, opaque);
+    ts->creator = CALLER_ADDRESS;
 }
 
 /* ---- settings ----------------------------------------------------------- */

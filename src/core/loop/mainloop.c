@@ -115,6 +115,7 @@ AioContext *iohandler_get_aio_context(void)
 int qemu_init_main_loop(Error **errp)
 {
     CHECKF(!qemu_get_aio_context(), "qemu_init_main_loop() called twice");
+    init_clocks(NULL);
 
     AioContext *ctx = aio_context_new(errp);
 

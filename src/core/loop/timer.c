@@ -17,10 +17,10 @@
  * Rule: a timer is in its list's heap exactly while expire_time is not -1; both
  * change together under the list's lock.
  */
-#include <dlfcn.h>
 #include <sched.h>
 
 #include "base/clock.h"
+#include "base/symbol.h"
 #include "loop/timerlist.h"
 #include "qemu/atomic.h"
 
@@ -142,21 +142,21 @@ void timerlist_unref(QEMUTimerList *list)
     }
 }
 
+static const char *callback_name(const QEMUTimer *timer)
+{
+    return symbol_name((const void *)(uintptr_t)timer->cb);
+}
+
 static void abort_over_pending(QEMUTimerList *list)
 {
     const QEMUTimer *timer = list->heap.entries[0].timer;
-    Dl_info info = {0};
-    const char *symbol = "?";
 
-    if (dladdr((void *)(uintptr_t)timer->cb, &info) && info.dli_sname) {
-        symbol = info.dli_sname;
-    }
     check_failedf(__FILE__, __LINE__, "list->heap.count == 0",
                   "%u timers still pending in a context that is being "
-                  "destroyed, the first with callback %p (%s), opaque %p; "
-                  "timer_del() them first",
-                  list->heap.count, (void *)(uintptr_t)timer->cb, symbol,
-                  timer->opaque);
+                  "destroyed, the first with callback %s, opaque %p, made at "
+                  "%s; timer_del() them first",
+                  list->heap.count, callback_name(timer), timer->opaque,
+                  symbol_name(timer->creator));
 }
 
 void timerlist_free(QEMUTimerList *list)
@@ -175,7 +175,8 @@ void timer_init_full(QEMUTimer *ts, QEMUTimerListGroup *timer_list_group,
                      QEMUTimerCB *cb, void *opaque)
 {
     CHECK(type >= 0 && type < QEMU_CLOCK_MAX);
-    CHECK(scale > 0);
+    CHECKF(scale > 0, "a timer with a scale of %d ns, made at %s", scale,
+           symbol_name(CALLER_ADDRESS));
     if (!timer_list_group) {
         timer_list_group = timer_main_group();
     }
@@ -186,13 +187,16 @@ void timer_init_full(QEMUTimer *ts, QEMUTimerListGroup *timer_list_group,
         .opaque = opaque,
         .scale = scale,
         .attributes = attributes,
+        .creator = CALLER_ADDRESS,
     };
 }
 
 void timer_deinit(QEMUTimer *ts)
 {
-    CHECKF(!timer_pending(ts), "a pending timer (opaque %p) loses its list",
-           ts->opaque);
+    CHECKF(!timer_pending(ts),
+           "timer_deinit() of a pending timer, callback %s, made at %s; "
+           "timer_del() it first",
+           callback_name(ts), symbol_name(ts->creator));
     ts->timer_list = NULL;
 }
 

@@ -47,7 +47,8 @@ struct Coroutine {
     QSLIST_ENTRY(Coroutine) pool_next;
     uint32_t uses; /* times it ended, over all its lives */
 
-    /* For reports.  Set by aio_co_set_name(). */
+    /* For reports.  The name is set by aio_co_set_name(). */
+    const void *creator; /* the code that called for it */
     const char *name;
     AioCoDescribe *describe;
     void *describe_opaque;

@@ -64,11 +64,16 @@ struct QEMUTimer {
     uint32_t heap_index; /* where the list's heap has us */
     int scale;
     int attributes;
+    const void *creator; /* for reports: the code that initialised it */
 };
 
 /* ---- clocks ------------------------------------------------------------- */
 
-/* Prepares the clocks; implied by creating the first timer list. */
+/*
+ * Makes the calling thread wake from timed waits as exactly as the kernel can
+ * (the timer slack is one nanosecond); qemu_init_main_loop() does it.  Threads
+ * that are started later inherit it.
+ */
 void init_clocks(QEMUTimerListNotifyCB *notify_cb);
 
 /* Time on a clock; goes on while the clock's timers are disabled. */
