@@ -15,6 +15,7 @@
  * Rule: a coroutine is on exactly one of the two queues, of one context,
  * exactly while co->scheduled is set.
  */
+#include "coro/thread.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -77,7 +78,7 @@ static void scheduled_twice(Coroutine *co, const char *by)
 {
     check_failedf(__FILE__, __LINE__, "!co->scheduled",
                   "coroutine '%s' was already scheduled in '%s'",
-                  co->name ? co->name : "?", by);
+                  coroutine_name(co), by);
 }
 
 void aio_co_ready(AioContext *ctx, Coroutine *co)
@@ -189,7 +190,7 @@ void coschedule_destroy(AioContext *ctx)
     CHECKF(!co,
            "a context that is being destroyed still has coroutine '%s' "
            "scheduled in '%s'",
-           co->name ? co->name : "?", co->scheduled);
+           coroutine_name(co), co->scheduled);
 }
 
 /* ---- entering ----------------------------------------------------------- */
@@ -199,7 +200,7 @@ static void queue_or_enter(AioContext *ctx, Coroutine *co)
     if (qemu_in_coroutine()) {
         Coroutine *self = qemu_coroutine_self();
 
-        CHECKF(self != co, "a coroutine enters itself");
+        CHECKF(self != co, "coroutine '%s' enters itself", coroutine_name(co));
         QSIMPLEQ_INSERT_TAIL(&self->co_queue_wakeup, co, co_queue_next);
     } else if (ctx) {
         aio_context_acquire(ctx);
@@ -210,12 +211,18 @@ static void queue_or_enter(AioContext *ctx, Coroutine *co)
     }
 }
 
-/* Several contexts may live in one thread; what a coroutine has queued on
- * itself is entered in its own context. */
-static bool runs_for_another(AioContext *ctx)
+/*
+ * Several contexts may live in one thread.  A coroutine must find its own to be
+ * the current one, so it is entered only where that is so; and what a coroutine
+ * has queued on itself is entered in that one's context.
+ */
+static bool is_turn_of(AioContext *ctx)
 {
-    return qemu_in_coroutine() &&
-           qemu_coroutine_get_aio_context(qemu_coroutine_self()) != ctx;
+    AioContext *shown = ctx->shown_as ? ctx->shown_as : ctx;
+
+    return context_is_home(ctx) && qemu_get_current_aio_context() == shown &&
+           (!qemu_in_coroutine() ||
+            qemu_coroutine_get_aio_context(qemu_coroutine_self()) == ctx);
 }
 
 void aio_co_enter(AioContext *ctx, Coroutine *co)
@@ -225,9 +232,9 @@ void aio_co_enter(AioContext *ctx, Coroutine *co)
         CHECKF(!qemu_get_current_aio_context(),
                "coroutine '%s' has not run in a context yet: enter it with "
                "aio_co_enter()",
-               co->name ? co->name : "?");
+               coroutine_name(co));
         queue_or_enter(NULL, co);
-    } else if (context_is_home(ctx) && !runs_for_another(ctx)) {
+    } else if (is_turn_of(ctx)) {
         queue_or_enter(ctx, co);
     } else {
         aio_co_schedule(ctx, co);
