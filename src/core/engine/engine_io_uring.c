@@ -26,6 +26,7 @@
 
 enum {
     DEVICE_BATCH = 4, /* entries per submission to a slow target */
+    PLUG_BATCH = 128, /* entries that a plug holds back at most */
     CQ_RESERVE = 256, /* completions left for polls */
 };
 
@@ -113,6 +114,9 @@ static unsigned batch_limit(AioContext *ctx, const Ring *ring)
     if (wanted > 0 && wanted < RING_SQ_ENTRIES) {
         return (unsigned)wanted;
     }
+    if (ctx->plug_depth > 0) {
+        return PLUG_BATCH;
+    }
     return ring->completes_inline ? RING_SQ_ENTRIES : DEVICE_BATCH;
 }
 
@@ -131,8 +135,7 @@ static void uring_submit(AioContext *ctx, AioRequest *req)
         return;
     }
     start(s, ring, req);
-    if (ctx->plug_depth == 0 &&
-        io_uring_sq_ready(&ring->uring) >= batch_limit(ctx, ring)) {
+    if (io_uring_sq_ready(&ring->uring) >= batch_limit(ctx, ring)) {
         ring_submit(ring);
     }
 }

@@ -194,11 +194,18 @@ static void submit_queue(LinuxAioState *s)
     }
 }
 
-static unsigned batch_limit(AioContext *ctx)
+/* What the context says, or the device, or what there is room for. */
+static unsigned batch_limit(LinuxAioState *s)
 {
+    AioContext *ctx = s->raw.ctx;
     int64_t wanted = qatomic_read_i64(&ctx->aio_max_batch);
+    uint64_t device = ctx->engine_state->device_batch;
+    uint64_t limit = wanted > 0 ? (uint64_t)wanted : LAIO_BATCH;
 
-    return wanted > 0 && wanted < LAIO_EVENTS ? (unsigned)wanted : LAIO_BATCH;
+    if (device > 0) {
+        limit = MIN(limit, device);
+    }
+    return (unsigned)MIN(limit, LAIO_EVENTS - s->in_flight);
 }
 
 static void laio_submit(AioContext *ctx, AioRequest *req)
@@ -211,8 +218,8 @@ static void laio_submit(AioContext *ctx, AioRequest *req)
         return;
     }
     queue_push(s, req);
-    if (ctx->plug_depth == 0 && s->queued >= batch_limit(ctx)) {
-        submit_queue(s);
+    if (s->queued >= batch_limit(s)) {
+        submit_queue(s); /* plugged or not */
     }
 }
 

@@ -33,7 +33,11 @@ static int64_t coroutine_fn co_request(RawState *s, AioRequest req)
     t.req.buf_index = -1;
     t.req.done = transfer_done;
     t.req.opaque = &t;
+    CHECKF(qemu_in_coroutine(), "a transfer outside of coroutines");
+    CHECKF(s->ctx, "a transfer by a state that is attached to no context");
+    engine_state(s->ctx)->device_batch = s->device_batch;
     aio_request_submit(s->ctx, s->engine, &t.req);
+    engine_state(s->ctx)->device_batch = 0;
     qemu_coroutine_yield();
     return t.req.ret;
 }
@@ -75,8 +79,8 @@ static int coroutine_fn co_transfer(RawState *s, int fd, uint64_t offset,
 {
     int64_t ret;
 
-    CHECK(qemu_in_coroutine() && s->ctx);
-    CHECK(type == QEMU_AIO_READ || type == QEMU_AIO_WRITE);
+    CHECKF(type == QEMU_AIO_READ || type == QEMU_AIO_WRITE,
+           "a transfer of fd %d of unknown type %#x", fd, type);
     if (qiov->size == 0) {
         return 0;
     }
@@ -158,6 +162,7 @@ int coroutine_fn laio_co_submit(BlockDriverState *bs, LinuxAioState *s, int fd,
                                 uint64_t offset, QEMUIOVector *qiov, int type,
                                 uint64_t dev_max_batch)
 {
+    ((RawState *)s)->device_batch = dev_max_batch;
     return co_transfer((RawState *)s, fd, offset, qiov, type);
 }
 
@@ -210,7 +215,6 @@ int coroutine_fn luring_co_submit(BlockDriverState *bs, LuringState *s, int fd,
                                   uint64_t offset, QEMUIOVector *qiov, int type)
 {
     if (type == QEMU_AIO_FLUSH) {
-        CHECK(qemu_in_coroutine());
         return (int)co_request((RawState *)s, (AioRequest){
                                                   .op = AIO_OP_FDATASYNC,
                                                   .fd = fd,

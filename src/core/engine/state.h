@@ -18,6 +18,7 @@ typedef struct EngineState {
     unsigned muted; /* request_finish() does not make pseudo ready */
     unsigned dispatching;
     const AioEngine *last;     /* the one last found ready */
+    uint64_t device_batch;     /* of the request being submitted; 0: no wish */
     unsigned ready_engines;    /* bit per row: setup() succeeded */
     char *reason[ENGINES_MAX]; /* why setup() failed last */
 } EngineState;
@@ -26,6 +27,7 @@ typedef struct EngineState {
 typedef struct RawState {
     AioContext *ctx; /* NULL: not attached */
     const AioEngine *engine;
+    uint64_t device_batch; /* what the last transfer wished */
 } RawState;
 
 /* engine_io_uring.c */

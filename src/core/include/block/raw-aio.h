@@ -60,7 +60,11 @@ int coroutine_fn laio_co_submit(BlockDriverState *bs, LinuxAioState *s, int fd,
                                 uint64_t offset, QEMUIOVector *qiov, int type,
                                 uint64_t dev_max_batch);
 
-/* Queue transfers from plug to the matching unplug (nestable). */
+/*
+ * Queue transfers from plug to the matching unplug (nestable).  When as many
+ * are queued as the context's max_batch says (by default 32, with io_uring
+ * 128), or as the device wishes, they are submitted meanwhile.
+ */
 void laio_io_plug(BlockDriverState *bs, LinuxAioState *s);
 void laio_io_unplug(BlockDriverState *bs, LinuxAioState *s,
                     uint64_t dev_max_batch);
