@@ -72,6 +72,22 @@ function(aioctl_c_spec_refused name variant)
   endif()
 endfunction()
 
+# aioctl_c_spec_on_monitors(NAME): the same program once more on each fd monitor.
+function(aioctl_c_spec_on_monitors name)
+  target_sources(${name} PRIVATE core/on_monitor.c)
+  aioctl_c_spec_wrap(${name} aio_poll)
+  foreach(monitor poll epoll io_uring)
+    aioctl_c_spec_refused(${name} ${monitor} AIOCTL_TEST_FDMON=${monitor})
+  endforeach()
+endfunction()
+
+# aioctl_c_spec_wrap(NAME FUNCTION...): calls of FUNCTION from other files than
+# its own go to __wrap_FUNCTION(), which the test defines.
+function(aioctl_c_spec_wrap name)
+  list(TRANSFORM ARGN PREPEND "-Wl,--wrap=")
+  target_link_options(${name} PRIVATE ${ARGN})
+endfunction()
+
 # aioctl_lua_spec(FILE MONITOR [SETTING]): a busted file inside the built host.
 # MONITOR names the fd monitor that contexts use, or is "once" where it does not
 # matter.  SETTING is AIOCTL_NAME=VALUE.
