@@ -13,6 +13,7 @@
 #include "aioctl/request.h"
 #include "block/raw-aio.h"
 #include "loop/context.h"
+#include "qapi/error.h"
 
 enum { BLOCK = 4096, COUNT = 8 };
 
@@ -23,6 +24,7 @@ static struct {
     int refuse, ret;  /* so many calls of io_submit() return this */
     long at_most;     /* iocbs that a call takes; 0: all */
     int complete_ret; /* not 0: nothing is submitted, this is the result */
+    bool silent;      /* ... and nobody is told */
     int calls;
 } kernel;
 
@@ -49,7 +51,9 @@ static int pretend(io_context_t aio, struct iocb *iocb)
     };
     __atomic_store_n(&ring->tail, (ring->tail + 1) % ring->nr,
                      __ATOMIC_RELEASE);
-    poke((int)iocb->u.c.resfd);
+    if (!kernel.silent) {
+        poke((int)iocb->u.c.resfd);
+    }
     return 1;
 }
 
@@ -278,6 +282,56 @@ LAIO_TEST(completions_call_back_in_the_order_of_the_ring)
     for (int i = 0; i < COUNT; i++) {
         ASSERT_EQ(rig->order[i], i);
     }
+}
+
+static void submit_again(AioRequest *req)
+{
+    Rig *rig = req->opaque;
+
+    rig->done++;
+    if (rig->done < 1000) {
+        aio_request_submit(rig->ctx, rig->engine, req);
+    }
+}
+
+LAIO_TEST(requests_without_end_leave_room_for_the_rest_of_the_tick)
+{
+    bool bh_ran = false;
+
+    kernel.complete_ret = -EIO; /* at once, inside of io_submit() */
+    submit(rig, 0);
+    rig->reqs[0].done = submit_again;
+    for (int i = 0; i < 20; i++) {
+        int before = rig->done;
+
+        bh_ran = false;
+        aio_bh_schedule_oneshot(rig->ctx, set_flag, &bh_ran);
+        aio_poll(rig->ctx, true);
+        ASSERT(bh_ran);
+        ASSERT_CMP(rig->done - before, <=, 2);
+    }
+    wait_for(rig, 1000);
+}
+
+LAIO_TEST(completions_are_found_by_polling_the_ring_alone)
+{
+    QEMUTimer tick;
+    bool ticked = false;
+
+    submit(rig, 0); /* makes the engine one of those that are polled */
+    wait_for(rig, 1);
+    aio_context_set_poll_params(rig->ctx, 100 * SCALE_MS, 0, 0, &error_abort);
+    aio_timer_init(rig->ctx, &tick, QEMU_CLOCK_REALTIME, SCALE_NS, set_flag,
+                   &ticked);
+    kernel.complete_ret = -EIO;
+    kernel.silent = true; /* the eventfd stays as it is */
+    submit(rig, 1);
+    while (rig->done < 2) {
+        timer_mod_ns(&tick, get_clock() + SCALE_MS);
+        aio_poll(rig->ctx, true);
+    }
+    timer_del(&tick);
+    ASSERT_EQ(rig->reqs[1].ret, -EIO);
 }
 
 /* ---- cancelling --------------------------------------------------------- */

@@ -283,6 +283,33 @@ TEST(a_smaller_maximum_takes_effect_when_busy_threads_finish)
     tear_down();
 }
 
+TEST(a_smaller_maximum_does_not_wait_for_the_queue_to_be_empty)
+{
+    Job jobs[10];
+
+    set_up(0, 6);
+    for (int i = 0; i < 10; i++) {
+        submit(&jobs[i], i, true);
+    }
+    for (int i = 0; i < 6; i++) {
+        wait_until_running(&jobs[i]);
+    }
+    aio_context_set_thread_pool_params(ctx, 0, 2, NULL);
+    for (int i = 0; i < 6; i++) {
+        release(&jobs[i]);
+        wait_for(&jobs[i]);
+    }
+    wait_for_threads(2); /* with work left for four */
+    wait_until_running(&jobs[6]);
+    wait_until_running(&jobs[7]);
+    ASSERT_EQ(qatomic_read(&jobs[8].ran), 0);
+    for (int i = 6; i < 10; i++) {
+        release(&jobs[i]);
+        wait_for(&jobs[i]);
+    }
+    tear_down();
+}
+
 TEST(refused_limits_name_the_values_and_the_range)
 {
     Error *err = NULL;
@@ -351,6 +378,40 @@ TEST(completions_without_end_leave_room_for_timers_and_fds)
     }
     unset(ctx, side.fd);
     close(side.fd);
+    tear_down();
+}
+
+/* Always something more has finished when the callback returns. */
+static void flood_and_wait(void *opaque, int ret)
+{
+    Flood *flood = opaque;
+
+    flood->rounds++;
+    if (!flood->stop) {
+        thread_pool_submit_aio(pool, nothing, NULL, flood_and_wait, flood);
+        while (!__atomic_load_n(&pool->finished, __ATOMIC_ACQUIRE)) {
+            sched_yield();
+        }
+    }
+}
+
+TEST(a_pass_calls_back_only_what_had_finished_when_it_began)
+{
+    Flood flood = {0};
+
+    set_up(0, 4);
+    thread_pool_submit_aio(pool, nothing, NULL, flood_and_wait, &flood);
+    while (flood.rounds == 0) {
+        aio_poll(ctx, true);
+    }
+    for (int i = 2; i < 50; i++) {
+        ASSERT(aio_poll(ctx, true));
+        ASSERT_EQ(flood.rounds, i);
+    }
+    flood.stop = true;
+    while (pool->in_flight) {
+        aio_poll(ctx, true);
+    }
     tear_down();
 }
 

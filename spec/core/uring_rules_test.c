@@ -261,6 +261,35 @@ URING_TEST(requests_that_end_at_once_are_submitted_a_ring_at_a_time)
     }
 }
 
+static void submit_again(AioRequest *req)
+{
+    Rig *rig = req->opaque;
+
+    rig->done++;
+    if (rig->done < 1000) {
+        aio_request_submit(rig->ctx, rig->engine, req);
+    }
+}
+
+URING_TEST(requests_without_end_leave_room_for_the_rest_of_the_tick)
+{
+    bool bh_ran = false;
+
+    rig->reqs[0] = (AioRequest){
+        .op = AIO_OP_NOP, .buf_index = -1, .done = submit_again, .opaque = rig};
+    aio_request_submit(rig->ctx, rig->engine, &rig->reqs[0]);
+    for (int i = 0; i < 20; i++) {
+        int before = rig->done;
+
+        bh_ran = false;
+        aio_bh_schedule_oneshot(rig->ctx, set_flag, &bh_ran);
+        aio_poll(rig->ctx, true);
+        ASSERT(bh_ran);
+        ASSERT_CMP(rig->done - before, <=, 2);
+    }
+    wait_for(rig, 1000);
+}
+
 /* ---- set-up ------------------------------------------------------------- */
 
 static void check_refusal(int ret, bool old, const char *remedy)
