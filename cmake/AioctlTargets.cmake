@@ -72,7 +72,8 @@ function(aioctl_c_spec_refused name variant)
   endif()
 endfunction()
 
-# aioctl_c_spec_on_monitors(NAME): the same program once more on each fd monitor.
+# aioctl_c_spec_on_monitors(NAME): the same program once more on each fd
+# monitor.
 function(aioctl_c_spec_on_monitors name)
   target_sources(${name} PRIVATE core/on_monitor.c)
   aioctl_c_spec_wrap(${name} aio_poll)
