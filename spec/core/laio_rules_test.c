@@ -313,6 +313,21 @@ LAIO_TEST(requests_without_end_leave_room_for_the_rest_of_the_tick)
     wait_for(rig, 1000);
 }
 
+LAIO_TEST(requests_that_fail_at_once_leave_room_for_the_rest_of_the_tick)
+{
+    kernel.refuse = INT_MAX;
+    kernel.ret = -EINVAL;
+    aio_context_set_aio_params(rig->ctx, 1, &error_abort); /* in the call */
+    submit(rig, 0);
+    rig->reqs[0].done = submit_again;
+    for (int i = 1; i < 20; i++) {
+        ASSERT(aio_poll(rig->ctx, true));
+        ASSERT_CMP(rig->done, <=, i);
+    }
+    wait_for(rig, 1000);
+    aio_context_set_aio_params(rig->ctx, 0, &error_abort);
+}
+
 LAIO_TEST(completions_are_found_by_polling_the_ring_alone)
 {
     QEMUTimer tick;

@@ -192,6 +192,35 @@ URING_TEST(other_errors_are_the_result_as_they_are)
     ASSERT_EQ(rig->reqs[0].ret, -EOPNOTSUPP);
 }
 
+URING_TEST(request_that_waits_for_its_pipe_can_be_cancelled)
+{
+    AioRequest *req = &rig->reqs[0];
+    int pipes[2];
+    char byte;
+
+    ASSERT_EQ(pipe2(pipes, O_CLOEXEC | O_NONBLOCK), 0);
+    *req = (AioRequest){.op = AIO_OP_READ,
+                        .fd = pipes[0],
+                        .buf_index = -1,
+                        .offset = -1,
+                        .done = request_done,
+                        .opaque = rig};
+    req->base = &byte;
+    req->len = 1;
+    aio_request_submit(rig->ctx, rig->engine, req);
+    for (int i = 0; i < 10; i++) { /* has got EAGAIN, waits for readiness */
+        aio_poll(rig->ctx, false);
+    }
+    ASSERT_EQ(rig->done, 0);
+    aio_request_cancel(req);
+    aio_request_cancel(req);
+    ASSERT_EQ(rig->done, 0);
+    wait_for(rig, 1);
+    ASSERT_EQ(req->ret, -ECANCELED);
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
 /* ---- submission --------------------------------------------------------- */
 
 URING_TEST(refused_submission_keeps_the_requests_for_the_next)
