@@ -28,12 +28,10 @@ endfunction()
 set(AIOCTL_VALGRIND_ENVIRONMENT "AIOCTL_TEST_SLOW=1;AIOCTL_NO_IO_URING=1")
 set(AIOCTL_VALGRIND_SKIPS "^(ring|busypoll|busypoll_home)_test$")
 
-# aioctl_c_spec(NAME SOURCES...): one C test program, one ctest entry, and in
-# a plain tree one more under valgrind.
-function(aioctl_c_spec name)
+# aioctl_c_program(NAME SOURCES...): a program that is a test, one ctest entry,
+# and in a plain tree one more under valgrind.
+function(aioctl_c_program name)
   add_executable(${name} ${ARGN})
-  target_link_libraries(${name}
-    PRIVATE aioctl_core aioctl_test_main aioctl_flags)
   if(AIOCTL_LTO)
     target_link_options(${name} PRIVATE -fno-lto)
   endif()
@@ -56,6 +54,13 @@ function(aioctl_c_spec name)
       ENVIRONMENT "${AIOCTL_TEST_ENVIRONMENT};${AIOCTL_VALGRIND_ENVIRONMENT}")
     aioctl_test_labels(valgrind.core.${name} valgrind full)
   endif()
+endfunction()
+
+# aioctl_c_spec(NAME SOURCES...): one that uses spec/core/test.h.
+function(aioctl_c_spec name)
+  aioctl_c_program(${name} ${ARGN})
+  target_link_libraries(${name}
+    PRIVATE aioctl_core aioctl_test_main aioctl_flags)
 endfunction()
 
 # aioctl_c_spec_refused(NAME VARIANT SETTING...): the same program once more, on

@@ -3,7 +3,10 @@
  */
 #include "test.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "qemu/iov.h"
 
@@ -138,6 +141,97 @@ TEST(zero_and_compare_find_the_first_other_byte)
     ASSERT_EQ(memcmp(twin, memory, 64), 0);
     qemu_iovec_destroy(&a);
     qemu_iovec_destroy(&b);
+}
+
+/* Vectors of 10, 0, 20 and 34 bytes over the 64 of memory. */
+static void four_pieces(struct iovec iov[4])
+{
+    static const size_t at[5] = {0, 10, 10, 30, 64};
+
+    for (int i = 0; i < 4; i++) {
+        iov[i] = (struct iovec){memory + at[i], at[i + 1] - at[i]};
+    }
+}
+
+TEST(what_was_discarded_at_the_front_can_be_put_back)
+{
+    for (size_t bytes = 0; bytes <= 70; bytes++) {
+        struct iovec iov[4], saved[4], *start = iov;
+        unsigned n = 4;
+        IOVDiscardUndo undo;
+
+        four_pieces(iov);
+        memcpy(saved, iov, sizeof(iov));
+        ASSERT_EQ(iov_discard_front_undoable(&start, &n, bytes, &undo),
+                  MIN(bytes, (size_t)64));
+        ASSERT_EQ(iov_size(start, n), 64 - MIN(bytes, (size_t)64));
+        if (n > 0) {
+            ASSERT_PTR_EQ(start[0].iov_base, memory + bytes);
+        }
+        iov_discard_undo(&undo);
+        ASSERT_EQ(memcmp(saved, iov, sizeof(iov)), 0);
+        iov_discard_undo(&undo);
+        ASSERT_EQ(memcmp(saved, iov, sizeof(iov)), 0);
+    }
+}
+
+TEST(what_was_discarded_at_the_back_can_be_put_back)
+{
+    for (size_t bytes = 0; bytes <= 70; bytes++) {
+        struct iovec iov[4], saved[4];
+        unsigned n = 4;
+        IOVDiscardUndo undo;
+
+        four_pieces(iov);
+        memcpy(saved, iov, sizeof(iov));
+        ASSERT_EQ(iov_discard_back_undoable(iov, &n, bytes, &undo),
+                  MIN(bytes, (size_t)64));
+        ASSERT_EQ(iov_size(iov, n), 64 - MIN(bytes, (size_t)64));
+        iov_discard_undo(&undo);
+        ASSERT_EQ(memcmp(saved, iov, sizeof(iov)), 0);
+    }
+}
+
+TEST(vectors_are_sent_and_received_from_any_offset)
+{
+    static char twin[64];
+    struct iovec iov[4], to = {twin, sizeof(twin)};
+    int fds[2];
+
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    for (int i = 0; i < 64; i++) {
+        memory[i] = (char)i;
+    }
+    four_pieces(iov);
+    ASSERT_EQ(iov_recv(fds[1], &to, 1, 0, 64), -1);
+    ASSERT_EQ(errno, EAGAIN);
+    ASSERT_EQ(iov_send(fds[0], iov, 4, 5, 30), 30);
+    ASSERT_EQ(iov_recv(fds[1], &to, 1, 4, 60), 30);
+    ASSERT_EQ(memcmp(twin + 4, memory + 5, 30), 0);
+    ASSERT_EQ(iov_send(fds[0], iov, 4, 60, 100), 4);
+    close(fds[0]);
+    ASSERT_EQ(iov_recv(fds[1], &to, 1, 0, 64), 4);
+    ASSERT_EQ(iov_recv(fds[1], &to, 1, 0, 64), 0);
+    ASSERT_EQ(iov_send(fds[1], iov, 4, 0, 64), -1);
+    ASSERT_EQ(errno, EPIPE);
+    close(fds[1]);
+}
+
+TEST(a_full_socket_takes_a_part_of_the_vector)
+{
+    size_t size = 4 << 20;
+    char *big = calloc(1, size);
+    struct iovec iov = {big, size};
+    int fds[2];
+
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    ssize_t sent = iov_send(fds[0], &iov, 1, 0, size);
+    ASSERT_CMP(sent, >, 0);
+    ASSERT_CMP(sent, <, size);
+    ASSERT_EQ(iov_recv(fds[1], &iov, 1, 0, size), sent);
+    close(fds[0]);
+    close(fds[1]);
+    free(big);
 }
 
 static void slice_beyond(void *opaque)

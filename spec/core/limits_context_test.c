@@ -48,7 +48,7 @@ static void tokens_start(Ring *ring, Token *tokens, int laps)
 
 ON_EVERY_MONITOR(a_hundred_contexts_in_threads_pass_tokens_to_each_other)
 {
-    int laps = limit_of(LAPS, "laps");
+    int laps = limit_of(LAPS, 10, "laps");
     TestLoop loops[CONTEXTS] = {{0}};
     Token tokens[CONTEXTS];
     Ring ring = {{0}, {0}, 0};
@@ -76,7 +76,7 @@ static void ring_poll_all(Ring *ring)
 
 ON_EVERY_MONITOR(a_hundred_contexts_of_one_thread_are_polled_in_turn)
 {
-    int laps = limit_of(LAPS, "laps");
+    int laps = limit_of(LAPS, 10, "laps");
     Token tokens[CONTEXTS];
     Ring ring = {{0}, {0}, 0};
 
@@ -134,7 +134,7 @@ static void live(const char *monitor)
 
 ON_EVERY_MONITOR(ten_thousand_contexts_leave_no_descriptor_and_no_memory_behind)
 {
-    int n = limit_of(GENERATIONS, "contexts");
+    int n = limit_of(GENERATIONS, 10, "contexts");
 
     for (int i = 0; i < WARM; i++) {
         live(monitor);

@@ -12,10 +12,10 @@
 /* Sanitizers count by themselves what is allocated. */
 size_t __sanitizer_get_current_allocated_bytes(void) __attribute__((weak));
 
-/* The full number; a tenth of it, said aloud, where everything is slow. */
-static inline int limit_of(int n, const char *what)
+/* The full number; where everything is slow a @slow'th of it, said aloud. */
+static inline int limit_of(int n, int slow, const char *what)
 {
-    int used = scaled(n);
+    int used = test_is_slow() ? n / slow : n;
 
     if (used != n) {
         printf("# slow build: %d %s instead of %d\n", used, what, n);

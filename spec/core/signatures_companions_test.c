@@ -15,6 +15,7 @@
 #include "qemu/lockable.h"
 #include "qemu/lockcnt.h"
 #include "qemu/main-loop.h"
+#include "qemu/memalign.h"
 #include "qemu/queue.h"
 #include "qemu/thread.h"
 #include "qemu/timer.h"
@@ -293,6 +294,16 @@ TEST(vectors)
     FIELD(QEMUIOVector, niov, int);
     FIELD(QEMUIOVector, size, size_t);
     FUNCTION(size_t, iov_size, const struct iovec *, unsigned int);
+    FUNCTION(ssize_t, iov_send_recv, int, const struct iovec *, unsigned,
+             size_t, size_t, bool);
+    FUNCTION(size_t, iov_discard_front_undoable, struct iovec **,
+             unsigned int *, size_t, IOVDiscardUndo *);
+    FUNCTION(size_t, iov_discard_back_undoable, struct iovec *, unsigned int *,
+             size_t, IOVDiscardUndo *);
+    FUNCTION(void, iov_discard_undo, IOVDiscardUndo *);
+    FUNCTION(void *, qemu_memalign, size_t, size_t);
+    FUNCTION(void *, qemu_try_memalign, size_t, size_t);
+    FUNCTION(void, qemu_vfree, void *);
     FUNCTION(void, qemu_iovec_init, QEMUIOVector *, int);
     FUNCTION(void, qemu_iovec_init_external, QEMUIOVector *, struct iovec *,
              int);

@@ -132,6 +132,47 @@ size_t iov_discard_back(struct iovec *iov, unsigned int *iov_cnt, size_t bytes)
     return bytes - left;
 }
 
+/* Whole elements are stepped over; one at most is changed in place. */
+static void note(IOVDiscardUndo *undo, struct iovec *iov)
+{
+    undo->modified_iov = iov;
+    undo->orig = *iov;
+}
+
+size_t iov_discard_front_undoable(struct iovec **iov, unsigned int *iov_cnt,
+                                  size_t bytes, IOVDiscardUndo *undo)
+{
+    size_t size = iov_size(*iov, *iov_cnt);
+    IovCursor c = cursor_at(*iov, *iov_cnt, MIN(bytes, size), 0);
+
+    undo->modified_iov = NULL;
+    if (c.iov < c.end) {
+        note(undo, *iov + (c.iov - *iov));
+    }
+    return iov_discard_front(iov, iov_cnt, bytes);
+}
+
+size_t iov_discard_back_undoable(struct iovec *iov, unsigned int *iov_cnt,
+                                 size_t bytes, IOVDiscardUndo *undo)
+{
+    size_t size = iov_size(iov, *iov_cnt);
+
+    undo->modified_iov = NULL;
+    if (bytes < size) {
+        IovCursor c = cursor_at(iov, *iov_cnt, size - bytes - 1, 1);
+        note(undo, iov + (c.iov - iov));
+    }
+    return iov_discard_back(iov, iov_cnt, bytes);
+}
+
+void iov_discard_undo(IOVDiscardUndo *undo)
+{
+    if (undo->modified_iov) {
+        *undo->modified_iov = undo->orig;
+        undo->modified_iov = NULL;
+    }
+}
+
 bool buffer_is_zero(const void *buf, size_t len)
 {
     const unsigned char *p = buf;

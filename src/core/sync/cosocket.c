@@ -4,9 +4,8 @@
  * yield_until_fd_readable() brings a handler of its own;
  * qemu_co_sendv_recvv() counts on one of the caller's and only yields.
  */
-#include <sys/socket.h>
-
 #include "base/check.h"
+#include "base/iov_socket.h"
 #include "block/aio.h"
 #include "qemu/coroutine.h"
 #include "qemu/iov.h"
@@ -41,21 +40,6 @@ void coroutine_fn yield_until_fd_readable(int fd)
     qemu_coroutine_yield();
 }
 
-/* One transfer of what is left; returns a byte count or a negative errno. */
-static ssize_t transfer(int sockfd, struct iovec *iov, unsigned iov_cnt,
-                        bool do_send)
-{
-    struct msghdr msg = {.msg_iov = iov,
-                         .msg_iovlen = MIN(iov_cnt, (unsigned)IOV_MAX)};
-    ssize_t ret;
-
-    do {
-        ret = do_send ? sendmsg(sockfd, &msg, MSG_NOSIGNAL)
-                      : recvmsg(sockfd, &msg, 0);
-    } while (ret < 0 && errno == EINTR); /* as often as signals come */
-    return ret < 0 ? -errno : ret;
-}
-
 /* @rest: a copy of the vector, which is eaten up. */
 static ssize_t coroutine_fn transfer_all(int sockfd, struct iovec *rest,
                                          unsigned rest_cnt, size_t bytes,
@@ -64,7 +48,7 @@ static ssize_t coroutine_fn transfer_all(int sockfd, struct iovec *rest,
     size_t done = 0;
 
     while (done < bytes) {
-        ssize_t ret = transfer(sockfd, rest, rest_cnt, do_send);
+        ssize_t ret = iov_socket_transfer(sockfd, rest, rest_cnt, do_send);
 
         if (ret == -EAGAIN) {
             qemu_coroutine_yield();

@@ -54,6 +54,32 @@ size_t iov_discard_front(struct iovec **iov, unsigned int *iov_cnt,
                          size_t bytes);
 size_t iov_discard_back(struct iovec *iov, unsigned int *iov_cnt, size_t bytes);
 
+/* The same two, noting in @undo what was changed: iov_discard_undo() puts it
+ * back, once, before anybody else changes the array. */
+typedef struct IOVDiscardUndo {
+    struct iovec *modified_iov;
+    struct iovec orig;
+} IOVDiscardUndo;
+size_t iov_discard_front_undoable(struct iovec **iov, unsigned int *iov_cnt,
+                                  size_t bytes, IOVDiscardUndo *undo);
+size_t iov_discard_back_undoable(struct iovec *iov, unsigned int *iov_cnt,
+                                 size_t bytes, IOVDiscardUndo *undo);
+void iov_discard_undo(IOVDiscardUndo *undo);
+
+/*
+ * iov_send_recv: transfer @bytes bytes, from @offset bytes into the vector on
+ *
+ * Blocks when @sockfd does.
+ * Returns: the bytes transferred, less than asked for at end of file, after an
+ * error, or when the socket would block; -1 with errno when there were none.
+ */
+ssize_t iov_send_recv(int sockfd, const struct iovec *iov, unsigned iov_cnt,
+                      size_t offset, size_t bytes, bool do_send);
+#define iov_recv(sockfd, iov, iov_cnt, offset, bytes) \
+    iov_send_recv((sockfd), (iov), (iov_cnt), (offset), (bytes), false)
+#define iov_send(sockfd, iov, iov_cnt, offset, bytes) \
+    iov_send_recv((sockfd), (iov), (iov_cnt), (offset), (bytes), true)
+
 /* True when all @len bytes at @buf are zero. */
 bool buffer_is_zero(const void *buf, size_t len);
 

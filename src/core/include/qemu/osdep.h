@@ -8,9 +8,12 @@
 #define QEMU_OSDEP_H
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +21,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/types.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "aioctl/decls.h"
@@ -62,6 +71,8 @@ typedef struct _GSource GSource; /* GLib's own spelling of the tag */
 #define QEMU_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define QEMU_SENTINEL __attribute__((sentinel))
 #define QEMU_NOINLINE __attribute__((noinline))
+#define QEMU_ALWAYS_INLINE __attribute__((always_inline))
+#define QEMU_FALLTHROUGH __attribute__((fallthrough))
 
 #define stringify(s) tostring(s)
 #define tostring(s) #s
@@ -122,6 +133,23 @@ static inline bool is_power_of_2(uint64_t value)
     ({                                                              \
         const __typeof__(((type *)0)->member) *member_ptr_ = (ptr); \
         (type *)((char *)member_ptr_ - offsetof(type, member));     \
+    })
+
+#define DO_UPCAST(type, member, ptr) container_of(ptr, type, member)
+
+#define typeof_field(type, member) __typeof__(((type *)0)->member)
+#define sizeof_field(type, member) sizeof(((type *)0)->member)
+
+/* ---- system calls ------------------------------------------------------- */
+
+/* The value of @expr, evaluated again as long as it is -1 with EINTR. */
+#define RETRY_ON_EINTR(expr)                          \
+    ({                                                \
+        __typeof__(expr) retry_ret_;                  \
+        do {                                          \
+            retry_ret_ = (expr);                      \
+        } while (retry_ret_ == -1 && errno == EINTR); \
+        retry_ret_;                                   \
     })
 
 /* ---- thread-local state of code that runs in coroutines ---------------- */
