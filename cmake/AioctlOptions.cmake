@@ -31,7 +31,9 @@ if(AIOCTL_SANITIZE)
   target_link_options(aioctl_flags INTERFACE -fsanitize=${AIOCTL_SANITIZE})
 endif()
 if(AIOCTL_COVERAGE)
-  target_compile_options(aioctl_flags INTERFACE --coverage)
+  target_compile_options(aioctl_flags INTERFACE
+    --coverage -fprofile-update=atomic)
+  target_compile_definitions(aioctl_flags INTERFACE AIOCTL_COVERAGE)
   target_link_options(aioctl_flags INTERFACE --coverage)
 endif()
 

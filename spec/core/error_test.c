@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "qapi/error.h"
@@ -122,4 +124,61 @@ TEST(programmer_errors_abort_with_all_that_is_known)
     ASSERT_ABORTS(report_all, NULL,
                   "bad\nhint\npre1: bad\nhint\n"
                   "warning: bad\nhint\nwarning: w: bad\nhint\n");
+}
+
+static void set_fatal(void)
+{
+    error_setg(&error_fatal, "no disk");
+}
+
+static void propagate_fatal(void)
+{
+    Error *err = NULL;
+    error_setg(&err, "no disk");
+    error_append_hint(&err, "try another\n");
+    error_propagate(&error_fatal, err);
+}
+
+static void set_fatal_under_guard(void)
+{
+    guarded(&error_fatal);
+}
+
+/* Exit status of a child that runs @fn; its stderr comes to @text. */
+static int status_of(void (*fn)(void), char *text, size_t size)
+{
+    int fds[2], status;
+    ASSERT_EQ(pipe(fds), 0);
+    pid_t pid = fork();
+    ASSERT_CMP(pid, >=, 0);
+    if (pid == 0) {
+        dup2(fds[1], STDERR_FILENO);
+        close(fds[0]);
+        close(fds[1]);
+        fn();
+        test_exit(0);
+    }
+    close(fds[1]);
+    size_t used = 0;
+    ssize_t n;
+    while ((n = read(fds[0], text + used, size - 1 - used)) > 0) {
+        used += (size_t)n;
+    }
+    ASSERT_EQ(n, 0);
+    text[used] = '\0';
+    close(fds[0]);
+    ASSERT_EQ(waitpid(pid, &status, 0), pid);
+    ASSERT(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+TEST(fatal_errors_are_printed_and_end_the_program_with_1)
+{
+    char text[256];
+    ASSERT_EQ(status_of(set_fatal, text, sizeof(text)), 1);
+    ASSERT_STR_EQ(text, "no disk\n");
+    ASSERT_EQ(status_of(propagate_fatal, text, sizeof(text)), 1);
+    ASSERT(strstr(text, "no disk\n"));
+    ASSERT_EQ(status_of(set_fatal_under_guard, text, sizeof(text)), 1);
+    ASSERT_STR_EQ(text, "seen inside\n");
 }

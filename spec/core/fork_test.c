@@ -21,7 +21,7 @@ static void in_child(void (*scenario)(Side *side), Side *side)
     if (pid == 0) {
         alarm(CHILD_TIMEOUT_S);
         scenario(side);
-        _exit(0);
+        test_exit(0);
     }
     ASSERT_EQ(waitpid(pid, &status, 0), pid);
     if (status) {

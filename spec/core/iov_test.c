@@ -234,6 +234,45 @@ TEST(a_full_socket_takes_a_part_of_the_vector)
     free(big);
 }
 
+TEST(a_vector_over_the_callers_array_reads_writes_and_is_not_freed)
+{
+    static char twin[64];
+    struct iovec iov[4];
+    QEMUIOVector qiov, slice;
+
+    four_pieces(iov);
+    qemu_iovec_init_external(&qiov, iov, 4);
+    ASSERT_EQ(qiov.size, 64);
+    memset(twin, 'x', sizeof(twin));
+    ASSERT_EQ(qemu_iovec_from_buf(&qiov, 8, twin, 30), 30);
+    ASSERT_EQ(memcmp(memory + 8, twin, 30), 0);
+    qemu_iovec_init_slice(&slice, &qiov, 9, 20);
+    ASSERT_EQ(slice.size, 20);
+    qemu_iovec_memset(&slice, 0, 'y', 20);
+    ASSERT_EQ(memory[8], 'x');
+    ASSERT_EQ(memory[9], 'y');
+    ASSERT_EQ(memory[28], 'y');
+    ASSERT_EQ(memory[29], 'x');
+    qemu_iovec_destroy(&slice);
+    qemu_iovec_destroy(&qiov);
+    ASSERT_PTR_EQ(iov[0].iov_base, memory);
+}
+
+TEST(one_other_byte_anywhere_is_not_zero)
+{
+    char buf[200];
+
+    for (size_t len = 1; len <= sizeof(buf); len += 7) {
+        for (size_t i = 0; i < len; i++) {
+            memset(buf, 0, sizeof(buf));
+            ASSERT(buffer_is_zero(buf, len));
+            buf[i] = 1;
+            ASSERT(!buffer_is_zero(buf, len));
+        }
+    }
+    ASSERT(buffer_is_zero(buf, 0));
+}
+
 static void slice_beyond(void *opaque)
 {
     size_t head, tail;

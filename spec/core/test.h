@@ -30,6 +30,9 @@ void test_fail(const char *file, int line, const char *fmt, ...)
 void test_skip(const char *fmt, ...)
     __attribute__((noreturn, format(printf, 1, 2)));
 
+/* _exit() for children that a test has forked. */
+void test_exit(int status) __attribute__((noreturn));
+
 /* Runs fn(arg) in a child; fails unless it dies of SIGABRT (or of @signal)
  * with @message somewhere in what it printed to stderr. */
 void test_dies(const char *file, int line, void (*fn)(void *), void *arg,

@@ -26,6 +26,37 @@
 
 static TestCase *tests, **tests_tail = &tests;
 
+#ifdef AIOCTL_COVERAGE
+/* Writes the counts of executed lines, which only exit() does unasked. */
+void __gcov_dump(void);
+
+static void dump_counts(int sig)
+{
+    __gcov_dump(); /* on return the process dies of @sig, as it would have */
+}
+
+static void prepare_counts(void)
+{
+    struct sigaction action = {.sa_handler = dump_counts,
+                               .sa_flags = SA_RESETHAND | SA_ONSTACK};
+
+    sigaction(SIGABRT, &action, NULL);
+    sigaction(SIGSEGV, &action, NULL);
+}
+#else
+static void prepare_counts(void)
+{
+}
+#endif
+
+void test_exit(int status)
+{
+#ifdef AIOCTL_COVERAGE
+    __gcov_dump();
+#endif
+    _exit(status);
+}
+
 void test_register(TestCase *test)
 {
     *tests_tail = test;
@@ -40,7 +71,7 @@ void test_fail(const char *file, int line, const char *fmt, ...)
     vfprintf(stderr, fmt, ap);
     fputc('\n', stderr);
     va_end(ap);
-    _exit(1);
+    test_exit(1);
 }
 
 void test_skip(const char *fmt, ...)
@@ -52,7 +83,7 @@ void test_skip(const char *fmt, ...)
     putchar('\n');
     fflush(stdout);
     va_end(ap);
-    _exit(EXIT_SKIP);
+    test_exit(EXIT_SKIP);
 }
 
 bool test_is_slow(void)
@@ -184,7 +215,7 @@ void test_dies(const char *file, int line, void (*fn)(void *), void *arg,
         close(fds[1]);
         alarm(timeout_s());
         fn(arg);
-        _exit(0);
+        test_exit(0);
     }
     close(fds[1]);
     slurp(fds[0], out, sizeof(out));
@@ -208,6 +239,7 @@ int main(int argc, char **argv)
     bool list = argc > 1 && !strcmp(argv[1], "--list");
     bool here = argc > 1 && !strcmp(argv[1], "--no-fork");
     setvbuf(stdout, NULL, _IOLBF, 0);
+    prepare_counts();
     patterns += list || here;
     for (TestCase *test = tests; test; test = test->next) {
         if (!selected(test, patterns)) {
