@@ -161,7 +161,8 @@ static gboolean source_check(GSource *source)
         return FALSE;
     }
     after_poll(self);
-    return aio_compute_timeout(self->ctx) == 0;
+    /* Idle bottom halves have waited as long as GLib has slept. */
+    return bh_timeout(self->ctx) >= 0 || aio_compute_timeout(self->ctx) == 0;
 }
 
 static gboolean source_dispatch(GSource *source, GSourceFunc callback,

@@ -222,7 +222,9 @@ static void iohandler_end(AioContext *io, bool idle)
 {
     timer_del(&iohandler.deadline);
     notify_end_source(io);
-    if (!idle || iohandler.pending || aio_compute_timeout(io) == 0) {
+    /* Idle bottom halves have waited as long as the main context slept. */
+    if (!idle || iohandler.pending || bh_timeout(io) >= 0 ||
+        aio_compute_timeout(io) == 0) {
         iohandler.pending = false;
         aio_poll(io, false);
     }
