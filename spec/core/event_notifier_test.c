@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 
+#include "block/aio.h"
 #include "qemu/event_notifier.h"
 
 static bool readable(EventNotifier *e)
@@ -73,4 +75,65 @@ TEST(a_full_pipe_is_drained_by_one_clear)
     ASSERT_EQ(event_notifier_test_and_clear(&e), 1);
     ASSERT(!readable(&e));
     event_notifier_cleanup(&e);
+}
+
+TEST(a_notifier_wraps_a_descriptor_and_closes_it)
+{
+    EventNotifier e;
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    event_notifier_init_fd(&e, fd);
+    ASSERT_EQ(event_notifier_get_fd(&e), fd);
+    ASSERT_EQ(event_notifier_get_wfd(&e), fd);
+    ASSERT_EQ(event_notifier_set(&e), 0);
+    ASSERT(readable(&e));
+    ASSERT_EQ(event_notifier_test_and_clear(&e), 1);
+    event_notifier_cleanup(&e);
+    ASSERT_EQ(fcntl(fd, F_GETFD), -1);
+}
+
+typedef struct Watched {
+    EventNotifier e;
+    int handled, begun, ended;
+} Watched;
+
+static void handle(EventNotifier *e)
+{
+    container_of(e, Watched, e)->handled++;
+    ASSERT(event_notifier_test_and_clear(e));
+}
+
+static bool never(void *opaque)
+{
+    return false;
+}
+
+static void begin(EventNotifier *e)
+{
+    container_of(e, Watched, e)->begun++;
+}
+
+static void end(EventNotifier *e)
+{
+    container_of(e, Watched, e)->ended++;
+}
+
+TEST(a_notifiers_owner_hears_when_it_is_polled)
+{
+    AioContext *ctx = aio_context_new(NULL);
+    Watched w = {.handled = 0};
+    ASSERT_EQ(event_notifier_init(&w.e, true), 0);
+    aio_context_set_poll_params(ctx, 100000000, 0, 0, NULL);
+    aio_set_event_notifier(ctx, &w.e, false, handle, never, handle);
+    aio_set_event_notifier_poll(ctx, &w.e, begin, end);
+    for (int i = 1; i <= 20; i++) { /* polling begins after some short waits */
+        ASSERT(aio_poll(ctx, true));
+        ASSERT_EQ(w.handled, i);
+        ASSERT_EQ(event_notifier_set(&w.e), 0);
+    }
+    aio_poll(ctx, false);
+    aio_set_event_notifier(ctx, &w.e, false, NULL, NULL, NULL);
+    ASSERT_CMP(w.begun, >, 0);
+    ASSERT_EQ(w.begun, w.ended);
+    event_notifier_cleanup(&w.e);
+    aio_context_unref(ctx);
 }

@@ -320,6 +320,25 @@ static void not_readable(void *opaque)
     assert_bdrv_graph_readable();
 }
 
+static void coroutine_fn read_as_main_loop(void *opaque)
+{
+    bdrv_graph_rdlock_main_loop();
+}
+
+TEST(the_main_loop_reads_without_taking_anything)
+{
+    loop_begin();
+    {
+        GRAPH_RDLOCK_GUARD_MAINLOOP();
+        assert_bdrv_graph_readable();
+    }
+    bdrv_graph_wrlock(); /* nobody reads any more */
+    bdrv_graph_wrunlock();
+    loop_end();
+    ASSERT_ABORTS(run_in_main_loop, read_as_main_loop,
+                  "bdrv_graph_rdlock_main_loop() is for the main thread");
+}
+
 TEST(misuse_aborts_naming_the_mistake)
 {
     ASSERT_ABORTS(write_before_init, NULL, "is for the main thread");
