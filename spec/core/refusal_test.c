@@ -40,12 +40,12 @@ static void refuse(long number, int err)
 /* The monitor is refused with @reason, and another one does its work. */
 static void check_ring_refused(int err, const char *reason)
 {
-    AioContext *ctx = aio_context_new(NULL);
-    Side side = {.fd = new_event()};
     Error *error = NULL;
     char *why = NULL;
 
     refuse(SYS_io_uring_setup, err);
+    AioContext *ctx = aio_context_new(NULL);
+    Side side = {.fd = new_event()};
     ASSERT(!aio_fdmon_probe("io_uring", &why));
     if (!strstr(why, reason)) {
         FAIL("\"%s\" is not in \"%s\"", reason, why);
@@ -97,10 +97,10 @@ TEST(a_ring_that_fails_in_another_way_says_how_and_epoll_takes_over)
 
 static void check_linux_aio_refused(int err, const char *reason)
 {
-    AioContext *ctx = aio_context_new(NULL);
     Error *error = NULL;
 
     refuse(SYS_io_setup, err);
+    AioContext *ctx = aio_context_new(NULL);
     ASSERT_PTR_EQ(aio_setup_linux_aio(ctx, &error), NULL);
     if (!strstr(error_get_pretty(error), reason)) {
         FAIL("\"%s\" is not in \"%s\"", reason, error_get_pretty(error));
@@ -134,12 +134,13 @@ static AioContext *context_with_epoll(void)
 
 TEST(epoll_without_nanoseconds_does_not_wake_before_a_deadline)
 {
-    AioContext *ctx = context_with_epoll();
     bool rang = false;
+
+    refuse(SYS_epoll_pwait2, ENOSYS);
+    AioContext *ctx = context_with_epoll();
     QEMUTimer *timer =
         aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_NS, set_flag, &rang);
 
-    refuse(SYS_epoll_pwait2, ENOSYS);
     for (int i = 0; i < 5; i++) {
         int64_t deadline = qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + 1200000;
         rang = false;
@@ -155,11 +156,11 @@ TEST(epoll_without_nanoseconds_does_not_wake_before_a_deadline)
 
 TEST(without_an_epoll_set_the_reason_is_given_and_another_takes_over)
 {
-    AioContext *ctx = aio_context_new(NULL);
     Error *error = NULL;
     char *why = NULL;
 
     refuse(SYS_epoll_create1, EMFILE);
+    AioContext *ctx = aio_context_new(NULL);
     ASSERT(!aio_fdmon_probe("epoll", &why));
     ASSERT(strstr(why, "ulimit -n"));
     free(why);

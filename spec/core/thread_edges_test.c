@@ -11,6 +11,7 @@
 #include "qemu/atomic.h"
 #include "qemu/event_notifier.h"
 #include "qemu/lockable.h"
+#include "qemu/main-loop.h"
 #include "qemu/thread.h"
 #include "qapi/error.h"
 #include "sysemu/iothread.h"
@@ -159,6 +160,22 @@ TEST(without_descriptors_notifiers_and_iothreads_are_refused)
     ASSERT_CMP(event_notifier_set(&notifier), <, 0);
     ASSERT(!event_notifier_test_and_clear(&notifier));
     event_notifier_cleanup(&notifier);
+}
+
+TEST(without_descriptors_there_is_no_main_loop_until_there_are_some)
+{
+    Error *err = NULL;
+
+    use_up_descriptors();
+    ASSERT_CMP(qemu_init_main_loop(&err), <, 0);
+    ASSERT(strstr(error_get_pretty(err), "Too many open files"));
+    error_free(err);
+    ASSERT_PTR_EQ(qemu_get_aio_context(), NULL);
+    restore_descriptors();
+    ASSERT_EQ(qemu_init_main_loop(NULL), 0);
+    AioContext *ctx = qemu_get_aio_context();
+    qemu_set_current_aio_context(NULL);
+    aio_context_unref(ctx);
 }
 
 /* ---- wanted by several -------------------------------------------------- */
