@@ -1,13 +1,9 @@
 /*
  * notify_test.c - waking a context from other threads
  */
-#include <pthread.h>
 #include <signal.h>
 
-#include "aioctl/context.h"
-#include "block/aio.h"
-#include "qemu/atomic.h"
-#include "test.h"
+#include "everywhere.h"
 
 typedef struct Peer {
     pthread_t thread;
@@ -98,9 +94,8 @@ static void *flood(void *opaque)
     return NULL;
 }
 
-TEST(no_wake_up_is_lost_in_a_flood_from_two_threads)
+EVERYWHERE(no_wake_up_is_lost_in_a_flood_from_two_threads)
 {
-    AioContext *ctx = aio_context_new(NULL);
     Peer peer = {.ctx = ctx, .rounds = test_is_slow() ? 1000 : 20000};
     pthread_t threads[2];
 
@@ -119,12 +114,10 @@ TEST(no_wake_up_is_lost_in_a_flood_from_two_threads)
     /* At most one write per sleep, and one that came late per sleep. */
     ASSERT_CMP(stats.notifies, <=, 2 * stats.blocked + 2);
     ASSERT_EQ(stats.bhs, 2 * peer.rounds);
-    aio_context_unref(ctx);
 }
 
-TEST(work_queued_at_home_costs_no_notification)
+EVERYWHERE(work_queued_at_home_costs_no_notification)
 {
-    AioContext *ctx = aio_context_new(NULL);
     Peer peer = {.ctx = ctx};
     AioContextStats stats;
     QEMUTimer timer;
@@ -141,7 +134,6 @@ TEST(work_queued_at_home_costs_no_notification)
     ASSERT_EQ(stats.notifies, 0);
     ASSERT_EQ(stats.wakeups, 0);
     ASSERT_EQ(stats.blocked, 0);
-    aio_context_unref(ctx);
 }
 
 static AioContext *signal_ctx;
@@ -158,9 +150,8 @@ static void *send_signal(void *opaque)
     return NULL;
 }
 
-TEST(signal_handler_of_the_home_thread_may_notify_it)
+EVERYWHERE(signal_handler_of_the_home_thread_may_notify_it)
 {
-    AioContext *ctx = aio_context_new(NULL);
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
     pthread_t self = pthread_self(), thread;
 
@@ -170,17 +161,14 @@ TEST(signal_handler_of_the_home_thread_may_notify_it)
     pthread_create(&thread, NULL, send_signal, &self);
     ASSERT(!aio_poll(ctx, true));
     pthread_join(thread, NULL);
-    aio_context_unref(ctx);
 }
 
-TEST(notification_before_the_wait_is_not_lost)
+EVERYWHERE(notification_before_the_wait_is_not_lost)
 {
-    AioContext *ctx = aio_context_new(NULL);
 
     aio_notify(ctx);
     ASSERT(!aio_poll(ctx, true));
     aio_notify(ctx);
     aio_notify(ctx);
     ASSERT(!aio_poll(ctx, true)); /* both of them at once */
-    aio_context_unref(ctx);
 }

@@ -1,16 +1,9 @@
 /*
  * poll_test.c - the tick: order, progress, nesting, who may poll
  */
-#include <pthread.h>
-#include <stdlib.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
-#include "aioctl/context.h"
-#include "block/aio.h"
 #include "qemu/coroutine.h"
 #include "qemu/main-loop.h"
-#include "test.h"
+#include "everywhere.h"
 
 typedef struct Step {
     AioContext *ctx;
@@ -41,17 +34,19 @@ static void coroutine_fn note_in_coroutine(void *opaque)
     note(opaque);
 }
 
-static int new_event(unsigned value)
+static int full_event(void)
 {
-    return eventfd(value, EFD_CLOEXEC | EFD_NONBLOCK);
+    int fd = new_event();
+
+    poke(fd);
+    return fd;
 }
 
-TEST(one_tick_runs_its_phases_in_the_documented_order)
+EVERYWHERE(one_tick_runs_its_phases_in_the_documented_order)
 {
-    AioContext *ctx = aio_context_new(NULL);
     char log[16] = "";
     Step co = {ctx, log, 'c', -1, 0}, timer = {ctx, log, 't', -1, 0};
-    Step fd = {ctx, log, 'f', new_event(1), 0}, bh = {ctx, log, 'b', -1, 0};
+    Step fd = {ctx, log, 'f', full_event(), 0}, bh = {ctx, log, 'b', -1, 0};
     QEMUTimer ts;
 
     aio_poll(ctx, false);
@@ -65,7 +60,6 @@ TEST(one_tick_runs_its_phases_in_the_documented_order)
     ASSERT_STR_EQ(log, "bftc");
     aio_set_fd_handler(ctx, fd.fd, false, NULL, NULL, NULL, NULL, NULL);
     close(fd.fd);
-    aio_context_unref(ctx);
 }
 
 static void schedule_all(void *opaque)
@@ -77,12 +71,11 @@ static void schedule_all(void *opaque)
     }
 }
 
-TEST(bottom_halves_without_end_do_not_starve_the_other_phases)
+EVERYWHERE(bottom_halves_without_end_do_not_starve_the_other_phases)
 {
-    AioContext *ctx = aio_context_new(NULL);
     char log[16] = "";
     Step busy = {ctx, log, '-', -1, 0}, timer = {ctx, log, 't', -1, 0};
-    Step fd = {ctx, log, 'f', new_event(1), 0};
+    Step fd = {ctx, log, 'f', full_event(), 0};
     QEMUTimer ts;
 
     aio_timer_init(ctx, &ts, QEMU_CLOCK_REALTIME, SCALE_NS, note, &timer);
@@ -96,16 +89,14 @@ TEST(bottom_halves_without_end_do_not_starve_the_other_phases)
     }
     aio_set_fd_handler(ctx, fd.fd, false, NULL, NULL, NULL, NULL, NULL);
     close(fd.fd);
-    aio_context_unref(ctx);
 }
 
 static void nothing(void *opaque)
 {
 }
 
-TEST(progress_is_what_ran_except_idle_work_deletions_and_notifications)
+EVERYWHERE(progress_is_what_ran_except_idle_work_deletions_and_notifications)
 {
-    AioContext *ctx = aio_context_new(NULL);
     QEMUBH *bh = aio_bh_new(ctx, nothing, NULL);
     QEMUTimer *timer =
         aio_timer_new(ctx, QEMU_CLOCK_REALTIME, SCALE_NS, nothing, NULL);
@@ -123,7 +114,6 @@ TEST(progress_is_what_ran_except_idle_work_deletions_and_notifications)
     qemu_bh_schedule(bh);
     qemu_bh_delete(bh);
     ASSERT(!aio_poll(ctx, false));
-    aio_context_unref(ctx);
 }
 
 static void poll_deeper(void *opaque)
@@ -142,9 +132,8 @@ static void coroutine_fn poll_deeper_in_coroutine(void *opaque)
     poll_deeper(opaque);
 }
 
-TEST(every_kind_of_callback_may_poll_again)
+EVERYWHERE(every_kind_of_callback_may_poll_again)
 {
-    AioContext *ctx = aio_context_new(NULL);
     Step step = {.ctx = ctx};
     QEMUTimer ts;
 
@@ -165,7 +154,6 @@ TEST(every_kind_of_callback_may_poll_again)
     ASSERT_EQ(step.depth, 21);
     ASSERT(!aio_context_is_dispatching(ctx));
     ASSERT(!aio_poll(ctx, false));
-    aio_context_unref(ctx);
 }
 
 static void rearm_and_poll(void *opaque)
@@ -178,9 +166,8 @@ static void rearm_and_poll(void *opaque)
     }
 }
 
-TEST(timer_callback_may_rearm_and_wait_for_itself)
+EVERYWHERE(timer_callback_may_rearm_and_wait_for_itself)
 {
-    AioContext *ctx = aio_context_new(NULL);
     QEMUTimer ts;
     Step step = {.ctx = ctx, .log = (char *)&ts};
 
@@ -189,7 +176,6 @@ TEST(timer_callback_may_rearm_and_wait_for_itself)
     timer_mod_ns(&ts, 0);
     ASSERT(aio_poll(ctx, true));
     ASSERT_EQ(step.depth, 6);
-    aio_context_unref(ctx);
 }
 
 static void *poll_elsewhere(void *opaque)

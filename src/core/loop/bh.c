@@ -16,6 +16,7 @@
  * Rule: a bottom half is on exactly one of the two exactly while BH_PENDING is
  * set, and only the home thread clears that bit, after taking it off.
  */
+#include "base/symbol.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
@@ -39,6 +40,7 @@ struct QEMUBH {
     QEMUBHFunc *cb;
     void *opaque;
     const char *name;
+    const void *creator;      /* the code that made it, for reports */
     QEMUBH *next;             /* in bh_queue, bh_remote or the spare list */
     unsigned flags;           /* atomic */
     QTAILQ_ENTRY(QEMUBH) all; /* list_lock; not for one-shots */
@@ -161,6 +163,9 @@ void qemu_bh_cancel(QEMUBH *bh)
 
 void qemu_bh_delete(QEMUBH *bh)
 {
+    CHECKF(!(qatomic_read(&bh->flags) & BH_DELETED),
+           "bottom half '%s' (created at %s) is deleted twice", bh->name,
+           symbol_name(bh->creator));
     enqueue(bh, BH_DELETED);
 }
 
@@ -171,7 +176,11 @@ QEMUBH *aio_bh_new_full(AioContext *ctx, QEMUBHFunc *cb, void *opaque,
 {
     QEMUBH *bh = check_malloc(sizeof(*bh));
 
-    *bh = (QEMUBH){.ctx = ctx, .cb = cb, .opaque = opaque, .name = name};
+    *bh = (QEMUBH){.ctx = ctx,
+                   .cb = cb,
+                   .opaque = opaque,
+                   .name = name,
+                   .creator = CALLER_ADDRESS};
     qemu_mutex_lock(&ctx->list_lock);
     QTAILQ_INSERT_TAIL(&ctx->bh_all, bh, all);
     qemu_mutex_unlock(&ctx->list_lock);
@@ -201,6 +210,7 @@ void aio_bh_schedule_oneshot_full(AioContext *ctx, QEMUBHFunc *cb, void *opaque,
     bh->cb = cb;
     bh->opaque = opaque;
     bh->name = name;
+    bh->creator = CALLER_ADDRESS;
     bh->flags = BH_PENDING | BH_SCHEDULED | BH_ONESHOT;
     if (context_is_home(ctx)) {
         enqueue_home(ctx, bh, 0);
@@ -321,8 +331,9 @@ static void leaks_append(char *text, size_t size, const QEMUBH *bh,
 {
     size_t used = strlen(text);
 
-    snprintf(text + used, size - used, "%s%s '%s' (opaque %p)",
-             used ? ", " : "", what, bh->name, bh->opaque);
+    snprintf(text + used, size - used, "%s%s '%s' (opaque %p, created at %s)",
+             used ? ", " : "", what, bh->name, bh->opaque,
+             symbol_name(bh->creator));
 }
 
 void bh_destroy(AioContext *ctx)

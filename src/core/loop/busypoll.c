@@ -43,6 +43,16 @@ void busypoll_add(AioContext *ctx, AioHandler *node)
     }
 }
 
+/* Not polled meanwhile: a nested aio_poll() in io_poll would call it again, and
+ * again. */
+static bool has_work(AioHandler *node)
+{
+    node->poll_busy = true;
+    bool found = node->io_poll(node->opaque);
+    node->poll_busy = false;
+    return found;
+}
+
 /* ---- begin and end ------------------------------------------------------ */
 
 static void start(AioContext *ctx)
@@ -54,6 +64,9 @@ static void start(AioContext *ctx)
     }
     ctx->poll_started = true;
     QTAILQ_FOREACH(node, &ctx->poll_list, node_poll) {
+        if (!ctx->poll_started) {
+            return; /* io_poll_begin has called aio_poll(), which ended it */
+        }
         if (may_poll(ctx, node) && !node->poll_started) {
             node->poll_started = true;
             if (node->io_poll_begin) {
@@ -63,11 +76,14 @@ static void start(AioContext *ctx)
     }
 }
 
-static void stop_node(AioHandler *node)
+static void stop_node(AioContext *ctx, AioHandler *node)
 {
-    if (node->poll_started) {
+    if (qatomic_load_acquire(&node->deleted)) {
+        handler_hand_over_polling(ctx,
+                                  node); /* its heir is next to be stopped */
+    } else if (node->poll_started) {
         node->poll_started = false;
-        if (node->io_poll_end && !qatomic_load_acquire(&node->deleted)) {
+        if (node->io_poll_end) {
             node->io_poll_end(node->opaque);
         }
     }
@@ -83,15 +99,27 @@ bool busypoll_stop(AioContext *ctx)
     }
     ctx->poll_started = false;
     QTAILQ_FOREACH(node, &ctx->poll_list, node_poll) {
-        stop_node(node);
+        stop_node(ctx, node);
         /* What came in before io_poll_end took effect is announced by nobody.
          * */
-        if (may_poll(ctx, node) && node->io_poll(node->opaque)) {
+        if (may_poll(ctx, node) && has_work(node)) {
             handler_make_poll_ready(ctx, node);
             found = true;
         }
     }
-    return found;
+    /* A callback that called aio_poll() may have begun anew: do not sleep. */
+    return found || ctx->poll_started;
+}
+
+void busypoll_look_at_externals(AioContext *ctx)
+{
+    AioHandler *node;
+
+    QTAILQ_FOREACH(node, &ctx->poll_list, node_poll) {
+        if (node->is_external && may_poll(ctx, node) && has_work(node)) {
+            handler_make_poll_ready(ctx, node);
+        }
+    }
 }
 
 /* ---- rounds ------------------------------------------------------------- */
@@ -102,7 +130,7 @@ static bool poll_handlers(AioContext *ctx, int64_t now_ns)
     AioHandler *node;
 
     QTAILQ_FOREACH(node, &ctx->poll_list, node_poll) {
-        if (may_poll(ctx, node) && node->io_poll(node->opaque)) {
+        if (may_poll(ctx, node) && has_work(node)) {
             handler_make_poll_ready(ctx, node);
             node->poll_idle_ns = now_ns + poll_idle_interval_ns;
             found = true;
@@ -142,11 +170,13 @@ static void drop_idle(AioContext *ctx, int64_t now_ns)
         if (!node->poll_idle_ns) {
             node->poll_idle_ns = now_ns + poll_idle_interval_ns;
         } else if (now_ns >= node->poll_idle_ns && node->watch) {
-            QTAILQ_REMOVE(&ctx->poll_list, node, node_poll);
-            node->in_poll_list = false;
-            stop_node(node);
-            if (may_poll(ctx, node) && node->io_poll(node->opaque)) {
+            stop_node(ctx, node);
+            if (may_poll(ctx, node) && has_work(node)) {
+                node->poll_idle_ns = 0;
                 handler_make_poll_ready(ctx, node);
+            } else if (node->in_poll_list) {
+                QTAILQ_REMOVE(&ctx->poll_list, node, node_poll);
+                node->in_poll_list = false;
             }
         }
     }
@@ -167,6 +197,9 @@ static bool look(AioContext *ctx, int64_t start_ns, int64_t *timeout)
         now_ns = clock_monotonic_ns();
     } while (!found && now_ns - start_ns < budget);
     drop_idle(ctx, now_ns);
+    /* A callback that called aio_poll() may have ended polling, and the handler
+     * it belongs to had no last look: go round again. */
+    found |= !ctx->poll_started;
 
     ctx->stats.poll_hits += found;
     ctx->stats.poll_ns_total += now_ns - start_ns;

@@ -31,7 +31,7 @@ struct AioHandler {
     /* Changed by the home thread only (others put a new node in its place). */
     bool poll_started; /* io_poll_begin called, io_poll_end not yet */
     bool poll_ready;   /* on the ready list because io_poll said so */
-    bool poll_busy;    /* its io_poll_ready is running: do not poll it */
+    bool poll_busy;    /* its io_poll or io_poll_ready is running */
     bool in_ready_list;
     bool in_poll_list;
     bool is_notifier;     /* the context's own: running it is no progress */
@@ -45,6 +45,7 @@ struct AioHandler {
     IOHandler *io_poll_begin;
     IOHandler *io_poll_end;
     void *opaque;
+    const void *creator; /* the code that set it last, for reports */
     QTAILQ_ENTRY(AioHandler) node_ready;
     QTAILQ_ENTRY(AioHandler) node_poll;
 
@@ -146,6 +147,7 @@ struct AioContext {
     const FDMonBackend *fdmon_wanted; /* NULL: auto */
     char *fdmon_fallback;             /* why it is not the one wanted */
     bool external_applied;            /* externals have watch == 0 */
+    bool external_look_due;           /* their io_poll may have been missed */
     struct FDMonPollState *fdmon_poll;
     struct FDMonEpollState *fdmon_epoll;
     struct FDMonUringState *fdmon_io_uring;
@@ -255,6 +257,10 @@ void handler_make_poll_ready(AioContext *ctx, AioHandler *node);
 
 /* Runs ready handlers, a slice.  True: progress. */
 bool handler_dispatch_ready(AioContext *ctx);
+/* A handler that another thread has put in the place of @node, which took part
+ * in busy polling, takes part too, and is owed the same io_poll_end.  It comes
+ * behind @node in the poll list. */
+void handler_hand_over_polling(AioContext *ctx, AioHandler *node);
 /* Frees removed handlers; nobody may be walking. */
 void handler_free_deleted(AioContext *ctx);
 /* What @fd is handled by, or NULL.  list_lock. */
@@ -318,5 +324,8 @@ void busypoll_adjust(AioContext *ctx, int64_t block_ns);
 void busypoll_add(AioContext *ctx, AioHandler *node);
 /* Ends busy polling: io_poll_end for all.  True: a last io_poll found work. */
 bool busypoll_stop(AioContext *ctx);
+/* Externals are enabled again: what io_poll found meanwhile was dropped, and no
+ * fd tells of it.  ctx->walking is held. */
+void busypoll_look_at_externals(AioContext *ctx);
 
 #endif

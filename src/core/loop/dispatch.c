@@ -72,16 +72,20 @@ static bool run_events(AioContext *ctx, AioHandler *node, uint32_t revents)
 {
     bool progress = false;
     uint32_t for_write = write_events(node);
+    void *opaque = node->opaque;
 
     if ((revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) && node->io_read) {
         progress = !node->is_notifier;
         ctx->stats.fds += progress && node->fd >= 0;
-        node->io_read(node->opaque);
+        node->io_read(opaque);
     }
-    if ((revents & for_write) && !node_deleted(node) && node->io_write) {
+    /* io_read may have deleted or replaced the handler: the events were for
+     * what had been there before. */
+    if ((revents & for_write) && !node_deleted(node) && node->io_write &&
+        node->opaque == opaque) {
         progress = true;
         ctx->stats.fds++;
-        node->io_write(node->opaque);
+        node->io_write(opaque);
     }
     return progress;
 }
@@ -93,8 +97,12 @@ static bool dispatch_node(AioContext *ctx, AioHandler *node)
 
     node->revents = 0;
     node->poll_ready = false;
-    if (node_deleted(node) || !aio_node_check(ctx, node->is_external)) {
-        return false; /* an external event is level-triggered: it comes back */
+    if (node_deleted(node)) {
+        return false;
+    }
+    if (unlikely(!aio_node_check(ctx, node->is_external))) {
+        ctx->external_look_due |= poll_ready;
+        return false; /* its fd is level-triggered: it comes back */
     }
     if (!revents) {
         return poll_ready && node->io_poll_ready && run_poll_ready(ctx, node);

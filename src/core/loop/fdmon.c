@@ -315,14 +315,10 @@ const char *const *aio_fdmon_names(void)
 
 /* ---- external handlers -------------------------------------------------- */
 
-void fdmon_apply_external(AioContext *ctx)
+static void apply_watch(AioContext *ctx, bool disabled)
 {
-    bool disabled = aio_external_disabled(ctx);
     AioHandler *node;
 
-    if (likely(disabled == ctx->external_applied)) {
-        return;
-    }
     qemu_mutex_lock(&ctx->list_lock);
     ctx->external_applied = disabled;
     if (ctx->external_count) {
@@ -336,4 +332,18 @@ void fdmon_apply_external(AioContext *ctx)
         }
     }
     qemu_mutex_unlock(&ctx->list_lock);
+}
+
+void fdmon_apply_external(AioContext *ctx)
+{
+    bool disabled = aio_external_disabled(ctx);
+
+    if (unlikely(disabled != ctx->external_applied)) {
+        apply_watch(ctx, disabled);
+        ctx->external_look_due |= disabled;
+    }
+    if (unlikely(ctx->external_look_due) && !disabled) {
+        ctx->external_look_due = false;
+        busypoll_look_at_externals(ctx);
+    }
 }

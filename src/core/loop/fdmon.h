@@ -91,7 +91,8 @@ void fdmon_ensure(AioContext *ctx);
 /* A change of monitor that was asked for inside a callback. */
 void fdmon_end_of_tick(AioContext *ctx);
 
-/* Disabled externals have changed: recompute node->watch.  Home thread. */
+/* If disabled externals have changed: recompute node->watch, and look at what
+ * their io_poll found meanwhile.  Home thread, ctx->walking held. */
 void fdmon_apply_external(AioContext *ctx);
 
 void fdmon_destroy(AioContext *ctx);

@@ -10,8 +10,9 @@
  * lives on stays in the kernel's set for ever.  Such an event has an id that
  * the table does not know, and makes us build the set anew.
  *
- * An fd that epoll refuses (regular files: EPERM) is always ready, as poll()
- * sees it: it is on a list, and while the list is not empty nobody waits.
+ * Fds that epoll refuses (regular files: EPERM; over the limit in
+ * fs.epoll.max_user_watches: ENOSPC) are on a list.  While it is not empty the
+ * wait is a ppoll() of them and of the set.
  *
  * After a fork, parent and child have descriptors of one set: the child makes
  * its own before it changes anything.
@@ -28,8 +29,8 @@
 enum { EPOLL_EVENTS_MAX = 128 };
 
 enum {
-    MON_IN_SET = 1 << 0, /* in the kernel's set */
-    MON_ALWAYS = 1 << 1, /* on the list of those it refuses */
+    MON_IN_SET = 1 << 0,  /* in the kernel's set */
+    MON_REFUSED = 1 << 1, /* on the list of those it refuses */
 };
 
 struct FDMonEpollState {
@@ -38,8 +39,9 @@ struct FDMonEpollState {
     bool no_pwait2;      /* home */
     bool stale;          /* home: build the set anew before the next wait */
     uint32_t last_id;    /* list_lock */
-    AioHandler *always;  /* list_lock */
-    int always_count;    /* atomic */
+    AioHandler *refused; /* list_lock */
+    int refused_count;   /* atomic */
+    struct pollfd *fds;  /* home: the set, and those refused */
     struct epoll_event events[EPOLL_EVENTS_MAX]; /* home */
 };
 
@@ -89,6 +91,7 @@ static void epoll_destroy(AioContext *ctx)
 {
     if (ctx->fdmon_epoll) {
         close(ctx->fdmon_epoll->epollfd);
+        free(ctx->fdmon_epoll->fds);
         free(ctx->fdmon_epoll);
         ctx->fdmon_epoll = NULL;
     }
@@ -96,34 +99,34 @@ static void epoll_destroy(AioContext *ctx)
 
 /* ---- the set ------------------------------------------------------------ */
 
-static void always_add(struct FDMonEpollState *state, AioHandler *node)
+static void refused_add(struct FDMonEpollState *state, AioHandler *node)
 {
-    node->mon_flags |= MON_ALWAYS;
-    node->mon_next = state->always;
-    node->mon_prev = &state->always;
+    node->mon_flags |= MON_REFUSED;
+    node->mon_next = state->refused;
+    node->mon_prev = &state->refused;
     if (node->mon_next) {
         node->mon_next->mon_prev = &node->mon_next;
     }
-    state->always = node;
-    qatomic_inc(&state->always_count);
+    state->refused = node;
+    qatomic_inc(&state->refused_count);
 }
 
-static void always_remove(struct FDMonEpollState *state, AioHandler *node)
+static void refused_remove(struct FDMonEpollState *state, AioHandler *node)
 {
-    if (!(node->mon_flags & MON_ALWAYS)) {
+    if (!(node->mon_flags & MON_REFUSED)) {
         return;
     }
-    node->mon_flags &= ~(uint32_t)MON_ALWAYS;
+    node->mon_flags &= ~(uint32_t)MON_REFUSED;
     *node->mon_prev = node->mon_next;
     if (node->mon_next) {
         node->mon_next->mon_prev = node->mon_prev;
     }
-    qatomic_dec(&state->always_count);
+    qatomic_dec(&state->refused_count);
 }
 
 static void set_remove(struct FDMonEpollState *state, AioHandler *node)
 {
-    always_remove(state, node);
+    refused_remove(state, node);
     if (node->mon_flags & MON_IN_SET) {
         /* Fails when the fd was closed before: then it is out already. */
         epoll_ctl(state->epollfd, EPOLL_CTL_DEL, node->fd, NULL);
@@ -159,21 +162,16 @@ static void set_change(struct FDMonEpollState *state, AioHandler *node)
         set_remove(state, node);
         return;
     }
-    always_remove(state, node); /* it may be another file by now */
+    refused_remove(state, node); /* it may be another file by now */
     if (!(node->mon_flags & MON_IN_SET)) {
         node->mon_id = ++state->last_id;
     }
     if (set_control(state, node) == 0) {
         node->mon_flags |= MON_IN_SET;
-    } else if (errno == EPERM) {
-        node->mon_flags &= ~(uint32_t)MON_IN_SET;
-        always_add(state, node);
     } else {
-        /* EBADF: a closed fd reports nothing.  ENOMEM, ENOSPC: the limit in
-         * fs.epoll.max_user_watches; unwatched is worse than busy. */
         node->mon_flags &= ~(uint32_t)MON_IN_SET;
-        if (errno != EBADF) {
-            always_add(state, node);
+        if (errno != EBADF) { /* a closed fd reports nothing */
+            refused_add(state, node);
         }
     }
 }
@@ -213,7 +211,7 @@ static void epoll_update(AioContext *ctx, AioHandler *old_node,
     if (unlikely(leave_parents_set(ctx, state))) {
         /* What is registered is in the new set. */
         if (old_node && old_node != new_node) {
-            always_remove(state, old_node);
+            refused_remove(state, old_node);
             old_node->mon_flags = 0;
         }
         return;
@@ -223,7 +221,7 @@ static void epoll_update(AioContext *ctx, AioHandler *old_node,
         return;
     }
     if (old_node && old_node != new_node) {
-        always_remove(state, old_node);
+        refused_remove(state, old_node);
         new_node->mon_flags = old_node->mon_flags & MON_IN_SET;
         new_node->mon_id = old_node->mon_id;
         old_node->mon_flags = 0;
@@ -267,19 +265,6 @@ static int wait_ns(struct FDMonEpollState *state, int64_t timeout)
                       qemu_timeout_ns_to_ms(timeout));
 }
 
-static int collect_always(AioContext *ctx, AioHandlerList *ready_list)
-{
-    struct FDMonEpollState *state = ctx->fdmon_epoll;
-    int ready = 0;
-
-    qemu_mutex_lock(&ctx->list_lock);
-    for (AioHandler *node = state->always; node; node = node->mon_next) {
-        ready += handler_make_ready(ctx, ready_list, node, EPOLLIN | EPOLLOUT);
-    }
-    qemu_mutex_unlock(&ctx->list_lock);
-    return ready;
-}
-
 static int collect(AioContext *ctx, AioHandlerList *ready_list, int count)
 {
     struct FDMonEpollState *state = ctx->fdmon_epoll;
@@ -302,6 +287,72 @@ static int collect(AioContext *ctx, AioHandlerList *ready_list, int count)
     return ready;
 }
 
+/* ---- waiting with fds that epoll refuses --------------------------------- */
+
+/* Fills state->fds: the set first, then the list; returns how many. */
+static unsigned list_fds(AioContext *ctx, struct FDMonEpollState *state)
+{
+    unsigned count = 1;
+
+    qemu_mutex_lock(&ctx->list_lock);
+    state->fds = check_realloc(state->fds, (1 + (size_t)state->refused_count) *
+                                               sizeof(*state->fds));
+    state->fds[0] = (struct pollfd){.fd = state->epollfd, .events = POLLIN};
+    for (AioHandler *node = state->refused; node; node = node->mon_next) {
+        state->fds[count++] =
+            (struct pollfd){.fd = node->fd, .events = (short)node->watch};
+    }
+    qemu_mutex_unlock(&ctx->list_lock);
+    return count;
+}
+
+/* The list may have changed during the wait: handlers are found by fd.  A
+ * closed fd is unlisted, until it is registered anew. */
+static int collect_refused(AioContext *ctx, AioHandlerList *ready_list,
+                           unsigned count)
+{
+    struct FDMonEpollState *state = ctx->fdmon_epoll;
+    int ready = 0;
+
+    qemu_mutex_lock(&ctx->list_lock);
+    for (unsigned i = 1; i < count; i++) {
+        AioHandler *node = handler_find(ctx, state->fds[i].fd);
+        short revents = state->fds[i].revents;
+
+        if (!node || !(node->mon_flags & MON_REFUSED)) {
+            continue;
+        }
+        if (revents & POLLNVAL) {
+            refused_remove(state, node);
+        } else {
+            ready +=
+                handler_make_ready(ctx, ready_list, node, (uint16_t)revents);
+        }
+    }
+    qemu_mutex_unlock(&ctx->list_lock);
+    return ready;
+}
+
+/* Returns how many of them are ready; the set remains to be asked. */
+static int wait_for_refused(AioContext *ctx, AioHandlerList *ready_list,
+                            int64_t timeout)
+{
+    struct FDMonEpollState *state = ctx->fdmon_epoll;
+    unsigned count = list_fds(ctx, state);
+    struct timespec ts;
+
+    if (timeout >= 0) {
+        ts = clock_timespec(timeout);
+    }
+    int ret = ppoll(state->fds, count, timeout < 0 ? NULL : &ts, NULL);
+
+    CHECKF(ret >= 0 || errno == EINTR || errno == ENOMEM, "ppoll: errno %d",
+           errno);
+    return ret <= 0 ? 0 : collect_refused(ctx, ready_list, count);
+}
+
+/* ---- the monitor -------------------------------------------------------- */
+
 static int epoll_monitor_wait(AioContext *ctx, AioHandlerList *ready_list,
                               int64_t timeout)
 {
@@ -316,9 +367,9 @@ static int epoll_monitor_wait(AioContext *ctx, AioHandlerList *ready_list,
     if (unlikely(state->stale)) {
         rebuild(ctx, state);
     }
-    if (unlikely(qatomic_read(&state->always_count))) {
-        ready = collect_always(ctx, ready_list);
-        timeout = ready ? 0 : timeout;
+    if (unlikely(qatomic_read(&state->refused_count))) {
+        ready = wait_for_refused(ctx, ready_list, timeout);
+        timeout = 0;
     }
 
     int ret = wait_ns(state, timeout);
@@ -336,7 +387,7 @@ static int epoll_poll_fd(AioContext *ctx)
 {
     struct FDMonEpollState *state = ctx->fdmon_epoll;
 
-    return qatomic_read(&state->always_count) ? -1 : state->epollfd;
+    return qatomic_read(&state->refused_count) ? -1 : state->epollfd;
 }
 
 const FDMonBackend fdmon_epoll = {

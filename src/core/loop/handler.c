@@ -16,6 +16,7 @@
  *
  * Rule: what the home thread reads without list_lock, only it may write.
  */
+#include "base/symbol.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -91,17 +92,23 @@ static void handler_remove(AioContext *ctx, AioHandler *node)
     bury(ctx, node);
 }
 
-/* @node is a stack copy with the new callbacks; the caller is at home. */
+/* @node is a stack copy with the new callbacks; the caller is at home.  What
+ * was harvested for another opaque may concern another file: it comes again. */
 static void handler_change(AioContext *ctx, AioHandler *old,
                            const AioHandler *node)
 {
     count_handler(ctx, old, -1);
+    if (old->opaque != node->opaque) {
+        old->revents = 0;
+        old->poll_ready = false;
+    }
     old->is_external = node->is_external;
     old->io_read = node->io_read;
     old->io_write = node->io_write;
     old->io_poll = node->io_poll;
     old->io_poll_ready = node->io_poll_ready;
     old->opaque = node->opaque;
+    old->creator = node->creator;
     compute_watch(ctx, old);
     count_handler(ctx, old, 1);
     /* Also when the events are the same: the fd may be another file by now. */
@@ -156,6 +163,28 @@ static bool handler_apply(AioContext *ctx, const AioHandler *node)
     return true;
 }
 
+/* @node is a stack copy. */
+static void handler_set(AioContext *ctx, const AioHandler *node)
+{
+    CHECKF(node->fd >= 0, "handler for fd %d, set at %s", node->fd,
+           symbol_name(node->creator));
+    qemu_mutex_lock(&ctx->list_lock);
+    bool changed = handler_apply(ctx, node);
+    qemu_mutex_unlock(&ctx->list_lock);
+
+    if (!changed) {
+        return;
+    }
+    if (!context_is_home(ctx)) {
+        aio_notify(ctx);
+    } else if (is_removal(node)) {
+        fdmon_let_go(ctx);
+        if (!ctx->walking) {
+            handler_free_deleted(ctx);
+        }
+    }
+}
+
 void aio_set_fd_handler(AioContext *ctx, int fd, bool is_external,
                         IOHandler *io_read, IOHandler *io_write,
                         AioPollFn *io_poll, IOHandler *io_poll_ready,
@@ -169,24 +198,10 @@ void aio_set_fd_handler(AioContext *ctx, int fd, bool is_external,
         .io_poll = io_poll_ready ? io_poll : NULL,
         .io_poll_ready = io_poll_ready,
         .opaque = opaque,
+        .creator = CALLER_ADDRESS,
     };
 
-    CHECKF(fd >= 0, "handler for fd %d", fd);
-    qemu_mutex_lock(&ctx->list_lock);
-    bool changed = handler_apply(ctx, &node);
-    qemu_mutex_unlock(&ctx->list_lock);
-
-    if (!changed) {
-        return;
-    }
-    if (!context_is_home(ctx)) {
-        aio_notify(ctx);
-    } else if (is_removal(&node)) {
-        fdmon_let_go(ctx);
-        if (!ctx->walking) {
-            handler_free_deleted(ctx);
-        }
-    }
+    handler_set(ctx, &node);
 }
 
 void aio_set_fd_poll(AioContext *ctx, int fd, IOHandler *io_poll_begin,
@@ -208,9 +223,17 @@ void aio_set_event_notifier(AioContext *ctx, EventNotifier *notifier,
                             AioPollFn *io_poll,
                             EventNotifierHandler *io_poll_ready)
 {
-    aio_set_fd_handler(ctx, event_notifier_get_fd(notifier), is_external,
-                       (IOHandler *)io_read, NULL, io_poll,
-                       (IOHandler *)io_poll_ready, notifier);
+    AioHandler node = {
+        .fd = event_notifier_get_fd(notifier),
+        .is_external = is_external,
+        .io_read = (IOHandler *)io_read,
+        .io_poll = io_poll_ready ? io_poll : NULL,
+        .io_poll_ready = (IOHandler *)io_poll_ready,
+        .opaque = notifier,
+        .creator = CALLER_ADDRESS,
+    };
+
+    handler_set(ctx, &node);
 }
 
 void aio_set_event_notifier_poll(AioContext *ctx, EventNotifier *notifier,
@@ -263,8 +286,32 @@ void handler_free_pseudo(AioContext *ctx, AioHandler *node)
 
 /* ---- the end of a handler ----------------------------------------------- */
 
+/* List lock held. */
+static void hand_over_polling(AioContext *ctx, AioHandler *node)
+{
+    AioHandler *heir = handler_find(ctx, node->fd);
+
+    if (!node->in_poll_list || !heir || heir->in_poll_list || !heir->io_poll ||
+        heir->opaque != node->opaque) {
+        return;
+    }
+    heir->in_poll_list = true;
+    heir->poll_started = node->poll_started;
+    heir->poll_idle_ns = node->poll_idle_ns;
+    node->poll_started = false;
+    QTAILQ_INSERT_TAIL(&ctx->poll_list, heir, node_poll);
+}
+
+void handler_hand_over_polling(AioContext *ctx, AioHandler *node)
+{
+    qemu_mutex_lock(&ctx->list_lock);
+    hand_over_polling(ctx, node);
+    qemu_mutex_unlock(&ctx->list_lock);
+}
+
 static void forget(AioContext *ctx, AioHandler *node)
 {
+    hand_over_polling(ctx, node);
     if (node->in_ready_list) {
         QTAILQ_REMOVE(&ctx->ready_list, node, node_ready);
         node->in_ready_list = false;
@@ -304,14 +351,24 @@ void handler_setup(AioContext *ctx)
     QTAILQ_INIT(&ctx->poll_list);
 }
 
+static const char *callback_name(const AioHandler *node)
+{
+    IOHandler *callback = node->io_read    ? node->io_read
+                          : node->io_write ? node->io_write
+                                           : node->io_poll_ready;
+
+    return symbol_name((const void *)(uintptr_t)callback);
+}
+
 void handler_destroy(AioContext *ctx)
 {
     AioHandler *left = QTAILQ_FIRST(&ctx->aio_handlers);
 
     CHECKF(!left,
            "a context that is being destroyed still has a handler for "
-           "fd %d (opaque %p); remove it first",
-           left->fd, left->opaque);
+           "fd %d (%s, opaque %p, set at %s); remove it first",
+           left->fd, callback_name(left), left->opaque,
+           symbol_name(left->creator));
     handler_free_deleted(ctx);
     left = QTAILQ_FIRST(&ctx->deleted_aio_handlers);
     CHECKF(!left, "the monitor still names the handler of fd %d", left->fd);

@@ -195,9 +195,9 @@ bool aio_prepare(AioContext *ctx)
     if (ctx->hook_count) {
         context_run_before_wait(ctx);
     }
+    ctx->walking++;
     fdmon_apply_external(ctx);
     /* The other loop sleeps without us: nobody would be polling. */
-    ctx->walking++;
     busypoll_stop(ctx);
     if (--ctx->walking == 0) {
         handler_free_deleted(ctx);
