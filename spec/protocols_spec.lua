@@ -94,6 +94,64 @@ describe("protocol model", function()
   end)
 end)
 
+-- modelled(name) -> the files of src/core that its row of the README names
+local function modelled(name)
+  local row = host.read(FOLDER .. "README.md")
+    :match("\n| %[" .. name .. "%.pml%][^|]*|([^|]*)|")
+  local files, folder = {}, nil
+  for path in assert(row, name .. " has no row"):gmatch("`([%w_/]+%.c)`") do
+    folder = path:match("^(.*/)") or folder
+    files[#files + 1] = "src/core/" .. folder .. path:match("[^/]+$")
+  end
+  return files
+end
+
+-- The set of what a pattern matches in a file.
+local function set_of(path, pattern)
+  local set = {}
+  for item in host.read(path):gmatch(pattern) do
+    set[item] = true
+  end
+  return set
+end
+
+describe("code and model", function()
+  for _, model in ipairs { "notify", "lockcnt" } do
+    it("of " .. model .. " name each other", function()
+      local files = modelled(model)
+      assert.is_true(#files >= 1)
+      local head = host.read(FOLDER .. model .. ".pml"):match("^/%*(.-)%*/")
+      for _, path in ipairs(files) do
+        assert(host.read(path):find("docs/protocols/" .. model .. ".pml", 1,
+          true), path .. " does not name its model")
+        assert(head:find(path:match("[^/]+$"), 1, true),
+          model .. ".pml does not name " .. path)
+      end
+    end)
+  end
+
+  it("of notify have the same labelled steps", function()
+    local code = set_of("src/core/loop/notify.c", "%f[%w]([NL]%d)%f[%W]")
+    local model = set_of(FOLDER .. "notify.pml", "/%* ([NL]%d)")
+    assert.same(code, model)
+  end)
+
+  it("of lockcnt have the same functions", function()
+    local code = set_of("src/core/include/qemu/lockcnt.h",
+      "qemu_lockcnt_([%w_]+)%(")
+    local model = set_of(FOLDER .. "lockcnt.pml", "inline ([%w_]+)%(")
+    -- Adding is an argument there; the rest has no concurrency.
+    assert.is_true(model.unlock_adding)
+    for name in pairs(code) do
+      local modelled_as = ({ unlock = "unlock_adding",
+        inc_and_unlock = "unlock_adding" })[name] or name
+      if name ~= "init" and name ~= "destroy" and name ~= "count" then
+        assert(model[modelled_as], name .. "() is not modelled")
+      end
+    end
+  end)
+end)
+
 -- A file with accesses whose order matters says what each pairs with.
 local function unexplained(text)
   local code = text:gsub("/%*.-%*/", "")

@@ -114,11 +114,35 @@ TEST(context_without_fds_sets_no_monitor_up)
     aio_context_unref(ctx);
 }
 
+static void forgotten(void *opaque)
+{
+}
+
 static void leave_handler(void *opaque)
 {
     AioContext *ctx = aio_context_new(NULL);
 
-    aio_set_fd_handler(ctx, 0, false, free, NULL, NULL, NULL, NULL);
+    aio_set_fd_handler(ctx, 0, false, forgotten, NULL, NULL, NULL, NULL);
+    aio_context_unref(ctx);
+}
+
+static void leave_notifier(void *opaque)
+{
+    AioContext *ctx = aio_context_new(NULL);
+    static EventNotifier notifier;
+
+    event_notifier_init(&notifier, false);
+    aio_set_event_notifier(ctx, &notifier, false,
+                           (EventNotifierHandler *)forgotten, NULL, NULL);
+    aio_context_unref(ctx);
+}
+
+static void unref_too_often(void *opaque)
+{
+    AioContext *ctx = aio_context_new(NULL);
+
+    aio_context_ref(ctx);
+    ctx->refcnt = 0; /* as the memory of a context that is gone may be */
     aio_context_unref(ctx);
 }
 
@@ -137,7 +161,11 @@ static void destroy_in_own_poll(void *opaque)
 
 TEST(destroying_a_context_in_use_aborts_and_says_how)
 {
-    ASSERT_ABORTS(leave_handler, NULL, "still has a handler for fd 0");
+    ASSERT_ABORTS(leave_handler, NULL,
+                  "still has a handler for fd 0 (forgotten, opaque");
+    ASSERT_ABORTS(leave_handler, NULL, "set at leave_handler+0x");
+    ASSERT_ABORTS(leave_notifier, NULL, "set at leave_notifier+0x");
+    ASSERT_ABORTS(unref_too_often, NULL, "without a reference to it");
     ASSERT_ABORTS(destroy_in_own_poll, NULL, "inside of its own aio_poll()");
 }
 

@@ -349,6 +349,27 @@ TEST(file_requests_on_eventfds_wake_glib)
     }
 }
 
+static void *get_source(void *opaque)
+{
+    return aio_get_g_source(opaque);
+}
+
+static void get_source_elsewhere(void *opaque)
+{
+    AioContext *ctx = aio_context_new(NULL);
+    pthread_t thread;
+
+    aio_poll(ctx, false);
+    pthread_create(&thread, NULL, get_source, ctx);
+    pthread_join(thread, NULL);
+}
+
+TEST(source_of_a_context_of_another_thread_aborts)
+{
+    ASSERT_ABORTS(get_source_elsewhere, NULL,
+                  "a GSource for a context of another thread");
+}
+
 #else
 
 TEST(context_works_in_a_main_context_on_every_monitor)

@@ -1,16 +1,10 @@
 /*
  * handler_test.c - the table of handlers, apart from what monitors do
  */
-#include <pthread.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include "aioctl/context.h"
-#include "block/aio.h"
 #include "loop/context.h"
-#include "qemu/atomic.h"
-#include "test.h"
+#include "everywhere.h"
 
 typedef struct Seen {
     AioContext *ctx;
@@ -50,9 +44,8 @@ static void set(AioContext *ctx, int fd, IOHandler *io_read, void *opaque)
     aio_set_fd_handler(ctx, fd, false, io_read, NULL, NULL, NULL, opaque);
 }
 
-TEST(handler_is_found_by_its_fd_however_large)
+EVERYWHERE(handler_is_found_by_its_fd_however_large)
 {
-    AioContext *ctx = aio_context_new(NULL);
     struct rlimit limit;
     int fd = eventfd(0, EFD_CLOEXEC), high;
 
@@ -70,12 +63,11 @@ TEST(handler_is_found_by_its_fd_however_large)
     ASSERT_PTR_EQ(find(ctx, high), NULL);
     close(high);
     close(fd);
-    aio_context_unref(ctx);
 }
 
-TEST(change_at_home_keeps_the_node_and_one_from_afar_its_polling_callbacks)
+EVERYWHERE(
+    change_at_home_keeps_the_node_and_one_from_afar_its_polling_callbacks)
 {
-    AioContext *ctx = aio_context_new(NULL);
     int fd = eventfd(0, EFD_CLOEXEC);
 
     aio_poll(ctx, false);
@@ -88,7 +80,6 @@ TEST(change_at_home_keeps_the_node_and_one_from_afar_its_polling_callbacks)
     set(ctx, fd, NULL, NULL);
     aio_set_fd_poll(ctx, fd, count_read, count_other); /* nobody there */
     close(fd);
-    aio_context_unref(ctx);
 }
 
 static void *change_from_afar(void *opaque)
@@ -99,9 +90,8 @@ static void *change_from_afar(void *opaque)
     return NULL;
 }
 
-TEST(handler_replaced_by_another_thread_is_called_with_its_own_opaque)
+EVERYWHERE(handler_replaced_by_another_thread_is_called_with_its_own_opaque)
 {
-    AioContext *ctx = aio_context_new(NULL);
     Seen old = {.ctx = ctx, .fd = eventfd(1, EFD_CLOEXEC)};
     Seen new = {.ctx = ctx, .fd = old.fd};
     pthread_t thread;
@@ -120,12 +110,10 @@ TEST(handler_replaced_by_another_thread_is_called_with_its_own_opaque)
     ASSERT_EQ(new.reads, 0);
     set(ctx, old.fd, NULL, NULL);
     close(old.fd);
-    aio_context_unref(ctx);
 }
 
-TEST(io_poll_without_io_poll_ready_is_ignored)
+EVERYWHERE(io_poll_without_io_poll_ready_is_ignored)
 {
-    AioContext *ctx = aio_context_new(NULL);
     int fd = eventfd(0, EFD_CLOEXEC);
 
     ASSERT(!aio_poll_disabled(ctx));
@@ -137,7 +125,6 @@ TEST(io_poll_without_io_poll_ready_is_ignored)
     aio_set_fd_handler(ctx, fd, false, NULL, NULL, never, NULL, NULL);
     ASSERT_PTR_EQ(find(ctx, fd), NULL); /* nothing was left of it */
     close(fd);
-    aio_context_unref(ctx);
 }
 
 static void enable_once_too_often(void *opaque)
@@ -175,9 +162,8 @@ static void ready_again(void *opaque)
     }
 }
 
-TEST(pseudo_handler_that_makes_itself_ready_runs_once_per_pass)
+EVERYWHERE(pseudo_handler_that_makes_itself_ready_runs_once_per_pass)
 {
-    AioContext *ctx = aio_context_new(NULL);
     Seen seen = {.ctx = ctx};
 
     aio_poll(ctx, false);
@@ -193,7 +179,6 @@ TEST(pseudo_handler_that_makes_itself_ready_runs_once_per_pass)
     handler_free_pseudo(ctx, seen.node); /* ready, but gone */
     ASSERT(!aio_poll(ctx, false));
     ASSERT_EQ(seen.reads, 5);
-    aio_context_unref(ctx);
 }
 
 static void free_self(void *opaque)
@@ -204,9 +189,8 @@ static void free_self(void *opaque)
     handler_free_pseudo(seen->ctx, seen->node);
 }
 
-TEST(pseudo_handler_may_free_itself)
+EVERYWHERE(pseudo_handler_may_free_itself)
 {
-    AioContext *ctx = aio_context_new(NULL);
     Seen seen = {.ctx = ctx};
 
     aio_poll(ctx, false);
@@ -214,17 +198,17 @@ TEST(pseudo_handler_may_free_itself)
     handler_make_ready(ctx, &ctx->ready_list, seen.node, EPOLLIN);
     ASSERT(aio_poll(ctx, true));
     ASSERT_EQ(seen.reads, 1);
-    aio_context_unref(ctx);
 }
 
 static void negative_fd(void *opaque)
 {
-    set(aio_context_new(NULL), -1, count_read, NULL);
+    aio_set_fd_handler(aio_context_new(NULL), -1, false, count_read, NULL, NULL,
+                       NULL, NULL);
 }
 
 TEST(negative_fd_aborts)
 {
-    ASSERT_ABORTS(negative_fd, NULL, "handler for fd -1");
+    ASSERT_ABORTS(negative_fd, NULL, "handler for fd -1, set at negative_fd");
 }
 
 static void *register_and_remove(void *opaque)
@@ -239,9 +223,8 @@ static void *register_and_remove(void *opaque)
     return NULL;
 }
 
-TEST(threads_may_register_and_remove_while_the_loop_runs)
+EVERYWHERE(threads_may_register_and_remove_while_the_loop_runs)
 {
-    AioContext *ctx = aio_context_new(NULL);
     Seen seen[3];
     pthread_t threads[3];
 
@@ -260,5 +243,4 @@ TEST(threads_may_register_and_remove_while_the_loop_runs)
     ASSERT(!aio_poll(ctx, false));
     ASSERT_EQ(ctx->handler_count, 0);
     ASSERT_EQ(ctx->poll_disable_cnt, 0);
-    aio_context_unref(ctx);
 }

@@ -8,14 +8,6 @@
 #include "loop/context.h"
 #include "everywhere.h"
 
-static AioHandler *find(AioContext *ctx, int fd)
-{
-    qemu_mutex_lock(&ctx->list_lock);
-    AioHandler *node = handler_find(ctx, fd);
-    qemu_mutex_unlock(&ctx->list_lock);
-    return node;
-}
-
 /* ---- replaced ----------------------------------------------------------- */
 
 typedef struct Trade {
@@ -306,20 +298,4 @@ EVERYWHERE(closed_peer_is_readable_writable_and_hung_up)
     expect_calls(ctx, pair[0], all, false, true, 0, 1);
     expect_calls(ctx, pair[0], all, true, true, 1, 1);
     close(pair[0]);
-}
-
-/* ---- callbacks of polling ----------------------------------------------- */
-
-EVERYWHERE(change_at_home_keeps_the_node_and_its_polling_callbacks)
-{
-    Side side = {.fd = new_event()};
-
-    set_reader(ctx, &side, on_read);
-    AioHandler *node = find(ctx, side.fd);
-    aio_set_fd_poll(ctx, side.fd, on_read, on_write);
-    set_reader(ctx, &side, on_read_drain);
-    ASSERT_PTR_EQ(find(ctx, side.fd), node);
-    ASSERT_PTR_EQ((void *)node->io_poll_begin, (void *)on_read);
-    unset(ctx, side.fd);
-    close(side.fd);
 }

@@ -379,3 +379,70 @@ EVERYWHERE(begin_and_end_stay_pairs_when_a_nested_poll_ends_the_beginning)
     nest_end(&first);
     nest_end(&second);
 }
+
+/* Begins anew, finds work, and leaves polling begun. */
+static void end_and_find_work(void *opaque)
+{
+    Nest *nest = opaque;
+
+    end(opaque);
+    if (nest->nested++ == 0) {
+        nest->poll_answer = true;
+        nest->ctx->poll_ns = 50 * SCALE_US;
+        ASSERT(aio_poll(nest->ctx, true));
+        ASSERT(nest->ctx->poll_started);
+    }
+}
+
+EVERYWHERE(loop_does_not_sleep_on_what_io_poll_end_has_begun_anew)
+{
+    Nest nest;
+
+    nest_begin_polling(&nest, ctx, answer, ready_ignored);
+    aio_poll(ctx, false);
+    aio_set_fd_poll(ctx, nest.outer, begin, end_and_find_work);
+    ctx->poll_ns = 50 * SCALE_US;
+    aio_poll(ctx, true); /* or for ever */
+    ASSERT_EQ(nest.begins, 2);
+    expect_pairs(&nest);
+    unset(ctx, nest.fd);
+    unset(ctx, nest.outer);
+    close(nest.fd);
+    close(nest.outer);
+}
+
+/* Uses the budget up and ends polling: its own last look is left out. */
+static bool overstay(void *opaque)
+{
+    Nest *nest = opaque;
+
+    if (nest->nested++ == 0) {
+        usleep(1000);
+        aio_poll(nest->ctx, false);
+        ASSERT(!nest->ctx->poll_started);
+        nest->poll_answer = true; /* comes just now, and no fd tells */
+        return false;
+    }
+    return nest->poll_answer;
+}
+
+static void overstay_ready(void *opaque)
+{
+    ready_ignored(opaque);
+    ((Nest *)opaque)->read = true;
+}
+
+EVERYWHERE(work_is_found_that_came_while_io_poll_ended_polling)
+{
+    Nest nest;
+
+    nest_begin_polling(&nest, ctx, overstay, overstay_ready);
+    while (!nest.read) {
+        ctx->poll_ns = 50 * SCALE_US;
+        aio_poll(ctx, true); /* or for ever */
+    }
+    unset(ctx, nest.fd);
+    unset(ctx, nest.outer);
+    close(nest.fd);
+    close(nest.outer);
+}

@@ -3,6 +3,7 @@
  */
 #include <signal.h>
 
+#include "loop/context.h"
 #include "everywhere.h"
 
 typedef struct Peer {
@@ -171,4 +172,47 @@ EVERYWHERE(notification_before_the_wait_is_not_lost)
     aio_notify(ctx);
     aio_notify(ctx);
     ASSERT(!aio_poll(ctx, true)); /* both of them at once */
+}
+
+static void *notify_main(void *opaque)
+{
+    aio_notify(opaque);
+    return NULL;
+}
+
+static void notify_from_afar(AioContext *ctx)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, notify_main, ctx);
+    pthread_join(thread, NULL);
+}
+
+EVERYWHERE(notification_of_a_loop_that_does_not_wait_costs_no_system_call)
+{
+    AioContextStats stats;
+
+    aio_poll(ctx, false);
+    for (int i = 0; i < 3; i++) {
+        notify_from_afar(ctx);
+        notify_from_afar(ctx);
+        ASSERT(!aio_poll(ctx, true)); /* one pass for both, without sleep */
+    }
+    aio_context_get_stats(ctx, &stats);
+    ASSERT_EQ(stats.notifies, 0);
+    ASSERT_EQ(stats.blocked, 0);
+}
+
+EVERYWHERE(accepted_notification_is_forgotten)
+{
+    AioContextStats stats;
+
+    aio_poll(ctx, false);
+    aio_notify_accept(ctx); /* nothing there: allowed */
+    notify_from_afar(ctx);
+    aio_notify_accept(ctx);
+    ASSERT(!ctx->notified);
+    ASSERT(!aio_poll(ctx, false));
+    aio_context_get_stats(ctx, &stats);
+    ASSERT_EQ(stats.wakeups, 0);
 }

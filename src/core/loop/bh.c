@@ -11,7 +11,8 @@
  * what outer calls still have before them; these then find it popped.
  *
  * A signal handler of the home thread that interrupts a change of the queue
- * finds it busy and pushes to bh_remote like a stranger.
+ * finds it busy and pushes to bh_remote like a stranger
+ * (docs/protocols/notify.pml).
  *
  * Rule: a bottom half is on exactly one of the two exactly while BH_PENDING is
  * set, and only the home thread clears that bit, after taking it off.

@@ -14,6 +14,8 @@
  * A handler takes part once its fd has fired, and no longer when its io_poll
  * has found nothing for seven seconds; its fd is watched all the time.
  *
+ * Reading "notified" early is part of docs/protocols/notify.pml.
+ *
  * Rule: nodes leave ctx->poll_list only when nobody walks (handler.c), so a
  * callback may do to handlers what it likes.
  */
@@ -79,8 +81,8 @@ static void start(AioContext *ctx)
 static void stop_node(AioContext *ctx, AioHandler *node)
 {
     if (qatomic_load_acquire(&node->deleted)) {
-        handler_hand_over_polling(ctx,
-                                  node); /* its heir is next to be stopped */
+        /* Its heir comes behind it, and will be stopped by the same walk. */
+        handler_hand_over_polling(ctx, node);
     } else if (node->poll_started) {
         node->poll_started = false;
         if (node->io_poll_end) {

@@ -118,14 +118,14 @@ void aio_context_ref(AioContext *ctx)
 {
     int old = qatomic_fetch_inc(&ctx->refcnt);
 
-    CHECK(old > 0);
+    CHECKF(old > 0, "a context is referenced that has been destroyed");
 }
 
 void aio_context_unref(AioContext *ctx)
 {
     int old = qatomic_fetch_dec(&ctx->refcnt);
 
-    CHECK(old > 0);
+    CHECKF(old > 0, "a context is given back without a reference to it");
     if (old == 1) {
         aio_context_destroy(ctx);
         free(ctx);

@@ -13,6 +13,7 @@
  * Rule: between prepare and check notify_me says that somebody sleeps.  GLib
  * skips check when prepare said yes, so dispatch makes up for it.  After an
  * aio_poll() in between GLib must not sleep: it knows nothing of what changed.
+ * docs/protocols/notify.pml models all of this.
  *
  * gsource_poll() makes GLib's default loop the one that a program runs (loop/
  * gsource.h).  What such a program calls, in a coroutine or in a callback of

@@ -42,7 +42,8 @@ static void sleep_in_monitor(AioContext *ctx, int64_t timeout)
     if (notify_begin_wait(ctx)) {
         timeout = 0;
     }
-    /* Signal handlers may have queued something since the timeout was made. */
+    /* Signal handlers may have queued something since the timeout was made
+     * (look_at_bhs() in docs/protocols/notify.pml). */
     timeout = qemu_soonest_timeout(timeout, bh_timeout(ctx));
     ctx->stats.blocked += timeout != 0;
     if (unlikely(ctx->unlock_depth == ctx->depth) && timeout) {
