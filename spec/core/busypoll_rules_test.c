@@ -7,8 +7,7 @@
  */
 #include <sched.h>
 
-#include "loop/context.h"
-#include "everywhere.h"
+#include "polling.h"
 
 enum { BUDGET = 50 * SCALE_US };
 
@@ -98,27 +97,6 @@ static void set_budget(AioContext *ctx)
     ctx->poll_ns = BUDGET;
 }
 
-/* Polls at least once, then sleeps for a moment. */
-static void idle_pass(AioContext *ctx)
-{
-    uint64_t polls = ctx->stats.polls;
-    bool fired = true;
-    QEMUTimer timer;
-
-    aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_NS, set_flag,
-                   &fired);
-    while (!fired || ctx->stats.polls == polls) {
-        if (fired) {
-            fired = false;
-            timer_mod_ns(&timer,
-                         qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
-                             (test_is_slow() ? 20 : 1) * (int64_t)SCALE_MS);
-        }
-        ctx->poll_ns = BUDGET;
-        aio_poll(ctx, true);
-    }
-}
-
 static AioHandler *node_of(const Device *d)
 {
     return d->ctx->fd_table[d->fd];
@@ -132,11 +110,11 @@ EVERYWHERE(handler_takes_part_once_its_fd_has_fired)
 
     device_open(ctx, &d);
     set_budget(ctx);
-    idle_pass(ctx);
+    polling_pass(ctx, BUDGET);
     ASSERT_EQ(d.polls, 0);
     ASSERT_EQ(d.begins, 0);
     device_fire(&d);
-    idle_pass(ctx);
+    polling_pass(ctx, BUDGET);
     ASSERT_CMP(d.polls, >, 0);
     ASSERT_EQ(d.begins, 1);
     device_close(&d);
@@ -149,7 +127,7 @@ EVERYWHERE(poll_that_must_not_block_calls_no_io_poll_but_the_last_look)
     device_open(ctx, &d);
     set_budget(ctx);
     device_fire(&d);
-    idle_pass(ctx);
+    polling_pass(ctx, BUDGET);
     aio_poll(ctx, false); /* ends what was begun */
     ASSERT_EQ(d.begins, d.ends);
     ASSERT_EQ(d.ends_at_poll, d.ends); /* io_poll came after io_poll_end */
@@ -201,19 +179,19 @@ EVERYWHERE(idle_handler_leaves_after_seven_seconds_and_returns_when_it_fires)
     set_budget(ctx);
     device_fire(&d);
     ASSERT(node_of(&d)->in_poll_list);
-    idle_pass(ctx);
+    polling_pass(ctx, BUDGET);
     int64_t left =
         node_of(&d)->poll_idle_ns - qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
     ASSERT_CMP(left, >, 5 * NANOSECONDS_PER_SECOND);
     ASSERT_CMP(left, <=, 7 * NANOSECONDS_PER_SECOND);
 
     node_of(&d)->poll_idle_ns = 1; /* over */
-    idle_pass(ctx);
+    polling_pass(ctx, BUDGET);
     ASSERT(!node_of(&d)->in_poll_list);
     ASSERT_EQ(d.begins, d.ends);
     ASSERT_EQ(d.ends_at_poll, d.ends);
     int polls = d.polls;
-    idle_pass(ctx);
+    polling_pass(ctx, BUDGET);
     ASSERT_EQ(d.polls, polls);
     device_fire(&d);
     ASSERT(node_of(&d)->in_poll_list);
@@ -227,7 +205,7 @@ EVERYWHERE(work_starts_the_seven_seconds_anew)
     device_open(ctx, &d);
     set_budget(ctx);
     device_fire(&d);
-    idle_pass(ctx);
+    polling_pass(ctx, BUDGET);
     node_of(&d)->poll_idle_ns = 1;
     d.work = true;
     ctx->poll_ns = BUDGET;
@@ -357,7 +335,7 @@ EVERYWHERE(handler_that_a_thread_replaces_while_polled_is_told_of_the_end)
     ASSERT_EQ(d.begins, d.ends);
     ASSERT_EQ(d.ends_at_poll, d.ends);
     ASSERT_EQ(ctx->deleted_count, 0);
-    idle_pass(ctx); /* and takes part as the old one did */
+    polling_pass(ctx, BUDGET); /* and takes part as the old one did */
     ASSERT_EQ(d.begins, 2);
     device_close(&d);
 }

@@ -1,8 +1,9 @@
 /*
  * external_test.c - handlers of external clients while these are disabled
  */
-#include "loop/context.h"
-#include "everywhere.h"
+#include "polling.h"
+
+enum { BUDGET = 50 * SCALE_US };
 
 typedef struct Client {
     AioContext *ctx;
@@ -196,23 +197,8 @@ static void begin_polling(AioContext *ctx, Client *c)
     while (!c->reads) {
         aio_poll(ctx, true);
     }
-    aio_context_set_poll_params(ctx, 50 * SCALE_US, 0, 0, NULL);
-}
-
-/* A pass that polls and then sleeps for a moment. */
-static void polling_pass(AioContext *ctx)
-{
-    bool fired = false;
-    QEMUTimer timer;
-
+    aio_context_set_poll_params(ctx, BUDGET, 0, 0, NULL);
     ASSERT(busypoll_allowed(ctx));
-    ctx->poll_ns = ctx->poll_max_ns;
-    aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_NS, set_flag,
-                   &fired);
-    timer_mod_ns(&timer, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + SCALE_MS);
-    while (!fired) {
-        aio_poll(ctx, true);
-    }
 }
 
 EVERYWHERE(external_handlers_are_not_polled_while_disabled)
@@ -220,13 +206,13 @@ EVERYWHERE(external_handlers_are_not_polled_while_disabled)
     Client c = {0};
 
     begin_polling(ctx, &c);
-    polling_pass(ctx);
+    polling_pass(ctx, BUDGET);
     ASSERT_CMP(c.polls, >, 0);
     aio_disable_external(ctx);
     passes(ctx, 1);
     int polls = c.polls, begins = c.begins;
     c.work = true;
-    polling_pass(ctx);
+    polling_pass(ctx, BUDGET);
     ASSERT_EQ(c.polls, polls);
     ASSERT_EQ(c.begins, begins);
     ASSERT_EQ(c.begins, c.ends);
@@ -240,10 +226,10 @@ EVERYWHERE(work_that_only_io_poll_knows_of_is_found_when_enabled_again)
     Client c = {0};
 
     begin_polling(ctx, &c);
-    polling_pass(ctx);
+    polling_pass(ctx, BUDGET);
     aio_disable_external(ctx);
     c.work = true; /* announced by no fd */
-    polling_pass(ctx);
+    polling_pass(ctx, BUDGET);
     ASSERT_EQ(c.readies, 0);
     ctx->poll_ns = 0; /* and polling alone will not find it */
     aio_enable_external(ctx);
@@ -266,7 +252,7 @@ EVERYWHERE(work_dropped_within_one_tick_is_found_in_the_next)
 
     client_open(ctx, &inside, false);
     begin_polling(ctx, &c);
-    polling_pass(ctx);
+    polling_pass(ctx, BUDGET);
     passes(ctx, 1);
     aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_NS, enable, ctx);
     c.work = true;

@@ -241,24 +241,24 @@ static void nest_begin_polling(Nest *nest, AioContext *ctx, AioPollFn *io_poll,
     ctx->poll_ns = ctx->poll_max_ns;
 }
 
-/* Blocking passes with an end. */
-static void poll_until_nested(Nest *nest)
+/* Blocking passes, which poll first, until @count is not zero. */
+static void poll_until(AioContext *ctx, const int *count)
 {
-    bool late = false;
+    bool late = true;
     QEMUTimer timer;
 
-    aio_timer_init(nest->ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_NS, set_flag,
-                   &late);
-    timer_mod_ns(&timer, qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + SCALE_MS);
-    while (!late || !nest->nested) {
-        nest->ctx->poll_ns = 50 * SCALE_US;
+    aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_NS, set_flag, &late);
+    while (*count == 0) {
         if (late) {
-            timer_mod_ns(&timer,
-                         qemu_clock_get_ns(QEMU_CLOCK_REALTIME) + SCALE_MS);
             late = false;
+            timer_mod_ns(&timer,
+                         qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
+                             (test_is_slow() ? 20 : 1) * (int64_t)SCALE_MS);
         }
-        aio_poll(nest->ctx, true);
+        ctx->poll_ns = 50 * SCALE_US;
+        aio_poll(ctx, true);
     }
+    timer_del(&timer);
 }
 
 static bool poll_and_nest(void *opaque)
@@ -273,7 +273,7 @@ EVERYWHERE(io_poll_may_poll)
     Nest nest;
 
     nest_begin_polling(&nest, ctx, poll_and_nest, ready_ignored);
-    poll_until_nested(&nest);
+    poll_until(ctx, &nest.nested);
     nest_end(&nest);
     aio_context_set_poll_params(ctx, 0, 0, 0, NULL);
 }
@@ -290,7 +290,7 @@ EVERYWHERE(io_poll_ready_may_poll)
 
     nest_begin_polling(&nest, ctx, answer, ready_and_nest);
     nest.poll_answer = true;
-    poll_until_nested(&nest);
+    poll_until(ctx, &nest.nested);
     ASSERT_EQ(nest.nested, 1);
     nest_end(&nest);
 }
@@ -336,7 +336,7 @@ EVERYWHERE(io_poll_begin_may_poll)
 
     nest_begin_polling(&nest, ctx, answer_no, ready_ignored);
     aio_set_fd_poll(ctx, nest.outer, begin_and_nest, end);
-    poll_until_nested(&nest);
+    poll_until(ctx, &nest.nested);
     expect_pairs(&nest);
     nest_end(&nest);
 }
@@ -347,7 +347,7 @@ EVERYWHERE(io_poll_end_may_poll)
 
     nest_begin_polling(&nest, ctx, answer_no, ready_ignored);
     aio_set_fd_poll(ctx, nest.outer, begin, end_and_nest);
-    poll_until_nested(&nest);
+    poll_until(ctx, &nest.nested);
     expect_pairs(&nest);
     nest_end(&nest);
 }
@@ -371,7 +371,7 @@ EVERYWHERE(begin_and_end_stay_pairs_when_a_nested_poll_ends_the_beginning)
     aio_set_fd_poll(ctx, first.outer, begin, end);
     aio_bh_schedule_oneshot(ctx, nest_fn, &first);
     aio_bh_schedule_oneshot(ctx, nest_fn, &second);
-    poll_until_nested(&first);
+    poll_until(ctx, &second.begins);
     aio_poll(ctx, false);
     ASSERT_CMP(second.begins, >=, 1);
     ASSERT_EQ(second.begins, second.ends);
