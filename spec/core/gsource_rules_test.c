@@ -258,6 +258,21 @@ EVERYWHERE(source_may_be_destroyed_by_a_poll_inside_a_pass_of_glib)
     detach(&glib);
 }
 
+EVERYWHERE(source_whose_main_context_is_gone_wakes_nobody)
+{
+    gint priority;
+    Seen glib;
+
+    g_log_set_always_fatal(G_LOG_LEVEL_CRITICAL | G_LOG_LEVEL_ERROR);
+    attach(ctx, &glib);
+    ASSERT(g_main_context_acquire(glib.main));
+    g_main_context_prepare(glib.main, &priority);
+    g_main_context_release(glib.main);
+    g_main_context_unref(glib.main);
+    ASSERT(!aio_poll(ctx, false));
+    g_source_unref(glib.source);
+}
+
 TEST(last_reference_may_be_the_contexts_or_the_sources)
 {
     for (int source_last = 0; source_last < 2; source_last++) {
