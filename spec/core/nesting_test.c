@@ -5,10 +5,9 @@
  * polls, blocking, until all of it has run.
  */
 #include "aioctl/request.h"
-#include "loop/context.h"
 #include "qemu/coroutine.h"
 #include "qemu/main-loop.h"
-#include "everywhere.h"
+#include "polling.h"
 
 typedef struct Nest {
     AioContext *ctx;
@@ -75,15 +74,20 @@ static void nest_begin(Nest *nest, AioContext *ctx)
                        nest);
 }
 
+static void nest_close(Nest *nest)
+{
+    unset(nest->ctx, nest->fd);
+    unset(nest->ctx, nest->outer);
+    close(nest->fd);
+    close(nest->outer);
+}
+
 static void nest_end(Nest *nest)
 {
     ASSERT_EQ(nest->depth, 0);
     ASSERT_CMP(nest->nested, >=, 1);
     ASSERT(nest->bh && nest->timer && nest->co && nest->read);
-    unset(nest->ctx, nest->fd);
-    unset(nest->ctx, nest->outer);
-    close(nest->fd);
-    close(nest->outer);
+    nest_close(nest);
     ASSERT(!aio_poll(nest->ctx, false));
     ASSERT_EQ(nest->ctx->walking, 0);
     ASSERT_EQ(nest->ctx->deleted_count, 0);
@@ -158,12 +162,23 @@ EVERYWHERE(timers_may_poll)
     nest_end(&nest);
 }
 
+static void schedule_coroutine(AioContext *ctx, Coroutine *co)
+{
+#ifdef __SANITIZE_THREAD__
+    /* TSan takes coroutines for threads: that one locks the context, and the
+     * next one within it locks it again, is a mistake to it. */
+    aio_co_ready(ctx, co);
+#else
+    aio_co_schedule(ctx, co);
+#endif
+}
+
 EVERYWHERE(coroutines_may_poll)
 {
     Nest nest;
 
     nest_begin(&nest, ctx);
-    aio_co_schedule(ctx, qemu_coroutine_create(nest_co, &nest));
+    schedule_coroutine(ctx, qemu_coroutine_create(nest_co, &nest));
     ASSERT(aio_poll(ctx, true));
     nest_end(&nest);
 }
@@ -241,24 +256,11 @@ static void nest_begin_polling(Nest *nest, AioContext *ctx, AioPollFn *io_poll,
     ctx->poll_ns = ctx->poll_max_ns;
 }
 
-/* Blocking passes, which poll first, until @count is not zero. */
 static void poll_until(AioContext *ctx, const int *count)
 {
-    bool late = true;
-    QEMUTimer timer;
-
-    aio_timer_init(ctx, &timer, QEMU_CLOCK_REALTIME, SCALE_NS, set_flag, &late);
     while (*count == 0) {
-        if (late) {
-            late = false;
-            timer_mod_ns(&timer,
-                         qemu_clock_get_ns(QEMU_CLOCK_REALTIME) +
-                             (test_is_slow() ? 20 : 1) * (int64_t)SCALE_MS);
-        }
-        ctx->poll_ns = 50 * SCALE_US;
-        aio_poll(ctx, true);
+        polling_pass(ctx, 50 * SCALE_US);
     }
-    timer_del(&timer);
 }
 
 static bool poll_and_nest(void *opaque)
@@ -405,10 +407,7 @@ EVERYWHERE(loop_does_not_sleep_on_what_io_poll_end_has_begun_anew)
     aio_poll(ctx, true); /* or for ever */
     ASSERT_EQ(nest.begins, 2);
     expect_pairs(&nest);
-    unset(ctx, nest.fd);
-    unset(ctx, nest.outer);
-    close(nest.fd);
-    close(nest.outer);
+    nest_close(&nest);
 }
 
 /* Uses the budget up and ends polling: its own last look is left out. */
@@ -441,8 +440,5 @@ EVERYWHERE(work_is_found_that_came_while_io_poll_ended_polling)
         ctx->poll_ns = 50 * SCALE_US;
         aio_poll(ctx, true); /* or for ever */
     }
-    unset(ctx, nest.fd);
-    unset(ctx, nest.outer);
-    close(nest.fd);
-    close(nest.outer);
+    nest_close(&nest);
 }
