@@ -1,6 +1,7 @@
 -- run - the benchmarks: ours and a peer side by side, in one run
 --
 --   aioctl bench/run.lua [GROUP ...] [--smoke] [--rounds N] [--list]
+--                        [--only PATTERN]
 --
 -- Prints name, ours, peer, ratio, goal and ok or SHORT, and writes
 -- build/bench/GROUP.json.  --smoke: one short round of each, which only shows
@@ -19,7 +20,7 @@ local FORMAT = "%-44s %12s %12s %8s %8s  %s\n"
 
 local function usage(message)
   io.stderr:write("bench: ", message, "\nusage: run.lua [GROUP ...] ",
-    "[--smoke] [--rounds N] [--list]\ngroups: ",
+    "[--smoke] [--rounds N] [--list] [--only PATTERN]\ngroups: ",
     table.concat(GROUPS, " "), "\n")
   os.exit(1)
 end
@@ -43,6 +44,9 @@ local function parse(words)
       if not options.rounds or options.rounds < 1 then
         usage("--rounds wants a positive number")
       end
+    elseif word == "--only" then
+      i = i + 1
+      options.only = words[i] or usage("--only wants a pattern")
     elseif known[word] then
       table.insert(options.groups, word)
     else
@@ -73,9 +77,13 @@ local function environment(options)
     return build .. "/bench/bench_" .. name
   end
   -- A side that runs one case of a program of bench/c.
-  function env.case(program, name)
+  -- @prefix: words before it, as of taskset.
+  function env.case(program, name, prefix)
+    local words = { table.unpack(prefix or {}) }
+    table.move({ env.program(program), name, env.milliseconds }, 1, 3,
+      #words + 1, words)
     return function()
-      return shell.json({ env.program(program), name, env.milliseconds })
+      return shell.json(words)
     end
   end
   shell.output({ "mkdir", "-p", env.out, env.data })
@@ -103,11 +111,15 @@ end
 local function run_group(name, env, options)
   local rows = {}
   for _, e in ipairs(require("groups." .. name)(env)) do
-    for _, row in ipairs(experiment.run(e, options)) do
+    local wanted = not options.only or e.name:find(options.only)
+    for _, row in ipairs(wanted and experiment.run(e, options) or {}) do
       print_row(row)
       io.flush()
       rows[#rows + 1] = row
     end
+  end
+  if options.only then
+    return rows
   end
   local file = assert(io.open(env.out .. "/" .. name .. ".json", "w"))
   file:write(cjson.encode({ group = name, smoke = options.smoke or false,

@@ -20,50 +20,62 @@ void bench_require(int ok, const char *what)
     }
 }
 
-static double now_ns(void)
+typedef struct Run {
+    double ns, cpu_ns;
+    uint64_t ops;
+} Run;
+
+static double clock_ns(clockid_t clock)
 {
     struct timespec ts;
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(clock, &ts);
     return ts.tv_sec * 1e9 + ts.tv_nsec;
 }
 
-static double timed_run(const BenchCase *bench, uint64_t n, uint64_t *done)
+static Run timed_run(const BenchCase *bench, uint64_t n)
 {
-    double start = now_ns();
+    double cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+    double start = clock_ns(CLOCK_MONOTONIC);
+    uint64_t ops = bench->run(n);
+    double end = clock_ns(CLOCK_MONOTONIC);
 
-    *done = bench->run(n);
-    return now_ns() - start;
+    return (Run){
+        .ns = end - start,
+        .cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu,
+        .ops = ops,
+    };
 }
 
 static void run_case(const BenchCase *bench, double total_ns)
 {
-    double best = 0, spent = 0;
-    uint64_t n = 1, done = 0, ops = 0;
+    Run best = {0};
+    double spent = 0;
+    uint64_t n = 1;
 
     if (bench->setup) {
         bench->setup();
     }
     while (spent < total_ns) {
-        double ns = timed_run(bench, n, &done);
+        Run run = timed_run(bench, n);
 
-        spent += ns;
-        if (ns < total_ns / 16 && spent < total_ns) {
+        spent += run.ns;
+        if (run.ns < total_ns / 16 && spent < total_ns) {
             n *= 2;
             continue;
         }
-        if (best == 0 || ns / done < best) {
-            best = ns / done;
-            ops = done;
+        if (best.ops == 0 || run.ns / run.ops < best.ns / best.ops) {
+            best = run;
         }
     }
-    if (best == 0) { /* never long enough: take what there is */
-        best = timed_run(bench, n, &ops) / ops;
+    if (best.ops == 0) { /* never long enough: take what there is */
+        best = timed_run(bench, n);
     }
     if (bench->teardown) {
         bench->teardown();
     }
-    printf("{\"ns\": %.3f, \"ops\": %llu}\n", best, (unsigned long long)ops);
+    printf("{\"ns\": %.3f, \"cpu\": %.3f, \"ops\": %llu}\n", best.ns / best.ops,
+           best.cpu_ns / best.ops, (unsigned long long)best.ops);
 }
 
 int main(int argc, char **argv)

@@ -3,7 +3,8 @@
  *
  * A program defines bench_cases[] (ended by a NULL name).  `PROGRAM CASE MS`
  * runs the case for about MS milliseconds and prints {"ns": per operation,
- * "ops": count}; `PROGRAM --list` prints the names.
+ * "cpu": nanoseconds of all threads per operation, "ops": count};
+ * `PROGRAM --list` prints the names.
  */
 #ifndef BENCH_HARNESS_H
 #define BENCH_HARNESS_H

@@ -6,10 +6,8 @@
  */
 #include "harness.h"
 
-#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #ifdef HAVE_LIBUV
@@ -19,7 +17,7 @@
 #include <glib.h>
 #endif
 
-enum { BATCH = 100, TIMERS_MAX = 10000, STACK_SIZE = 64 * 1024 };
+enum { BATCH = 100 };
 
 /* ---- eventfd through a bare epoll --------------------------------------- */
 
@@ -54,53 +52,14 @@ static uint64_t run_epoll(uint64_t n)
     return n;
 }
 
-/* ---- swapcontext: coroutines as libc has them --------------------------- */
-
-static ucontext_t main_context, co_context;
-
-static void swap_forever(void)
-{
-    for (;;) {
-        swapcontext(&co_context, &main_context);
-    }
-}
-
-static void open_swap(void)
-{
-    getcontext(&co_context);
-    co_context.uc_stack.ss_sp = malloc(STACK_SIZE);
-    co_context.uc_stack.ss_size = STACK_SIZE;
-    makecontext(&co_context, swap_forever, 0);
-}
-
-static void close_swap(void)
-{
-    free(co_context.uc_stack.ss_sp);
-}
-
-static uint64_t run_swap(uint64_t n)
-{
-    for (uint64_t i = 0; i < n; i++) {
-        swapcontext(&main_context, &co_context);
-    }
-    return n;
-}
-
 #ifdef HAVE_LIBUV
 /* ---- libuv -------------------------------------------------------------- */
 
 static uv_loop_t uv;
 static uv_idle_t idles[BATCH];
-static uv_timer_t uv_timers[TIMERS_MAX];
-static int uv_timer_count;
 static uint64_t events;
 
 static void on_idle(uv_idle_t *idle)
-{
-    events++;
-}
-
-static void on_timer(uv_timer_t *timer)
 {
     events++;
 }
@@ -145,53 +104,6 @@ static uint64_t run_uv(uint64_t n)
     }
     return events - start;
 }
-
-static void open_uv_timers(int count)
-{
-    uv_loop_init(&uv);
-    uv_timer_count = count;
-    for (int i = 0; i < count; i++) {
-        uv_timer_init(&uv, &uv_timers[i]);
-        uv_timer_start(&uv_timers[i], on_timer, 1000000 + i, 0);
-    }
-}
-
-static void open_uv_timers_100(void)
-{
-    open_uv_timers(100);
-}
-
-static void open_uv_timers_10000(void)
-{
-    open_uv_timers(10000);
-}
-
-static uint64_t run_uv_rearm(uint64_t n)
-{
-    uint32_t state = 1;
-
-    for (uint64_t i = 0; i < n; i++) {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        uv_timer_start(&uv_timers[state % uv_timer_count], on_timer,
-                       1000000 + state, 0);
-    }
-    return n;
-}
-
-static uint64_t run_uv_arm_fire(uint64_t n)
-{
-    uint64_t start = events;
-
-    while (events - start < n) {
-        for (int i = 0; i < BATCH; i++) {
-            uv_timer_start(&uv_timers[i], on_timer, 0, 0);
-        }
-        uv_run(&uv, UV_RUN_NOWAIT);
-    }
-    return events - start;
-}
 #endif
 
 #ifdef CONFIG_GLIB
@@ -225,14 +137,9 @@ static uint64_t run_glib(uint64_t n)
 
 const BenchCase bench_cases[] = {
     {"epoll", run_epoll, open_epoll, close_epoll},
-    {"swapcontext", run_swap, open_swap, close_swap},
 #ifdef HAVE_LIBUV
     {"uv_idle1", run_uv, open_idle1, close_uv},
     {"uv_idle100", run_uv, open_idle100, close_uv},
-    {"uv_rearm_100", run_uv_rearm, open_uv_timers_100, close_uv},
-    {"uv_rearm_10000", run_uv_rearm, open_uv_timers_10000, close_uv},
-    {"uv_arm_fire_100", run_uv_arm_fire, open_uv_timers_100, close_uv},
-    {"uv_arm_fire_10000", run_uv_arm_fire, open_uv_timers_10000, close_uv},
 #endif
 #ifdef CONFIG_GLIB
     {"glib_idle100", run_glib, open_glib, NULL},

@@ -3,6 +3,8 @@
 -- The goals of bottom halves are those of a persistent handle, which is what
 -- the peers' idle handles are.
 
+local PARTS = { "timers", "sched", "pool" }
+
 local function row(env, name, ours, peer, goal)
   return {
     name = name,
@@ -13,30 +15,33 @@ local function row(env, name, ours, peer, goal)
 end
 
 return function(env)
-  return {
+  -- {program, case, prefix of the command}
+  local function side(case)
+    return env.case(case[1], case[2], case[3])
+  end
+  local function compare(name, ours, peer, goal, cpu_goal)
+    local metrics = { { key = "ns", unit = "ns", goal = goal } }
+    if cpu_goal then
+      metrics[2] = { key = "cpu", name = "CPU", unit = "ns", goal = cpu_goal }
+    end
+    return { name = name, ours = side(ours), peer = side(peer),
+      metrics = metrics }
+  end
+  local rows = {
     row(env, "bh x100 : glib idle x100", "bh100", "glib_idle100", "<=0.33"),
     row(env, "bh x100 : libuv idle x100", "bh100", "uv_idle100", "<=3.33"),
     row(env, "bh x1 : libuv idle x1", "bh1", "uv_idle1", "<=0.33"),
     row(env, "bh one-shot x100 : libuv idle x100", "oneshot100",
       "uv_idle100"),
-    row(env, "timer re-arm, 100 : libuv", "rearm_100", "uv_rearm_100",
-      "<=0.4"),
-    row(env, "timer re-arm, 10,000 : libuv", "rearm_10000",
-      "uv_rearm_10000", "<=0.4"),
-    row(env, "timer arm+fire, 100 : libuv", "arm_fire_100",
-      "uv_arm_fire_100"),
-    row(env, "timer arm+fire, 10,000 : libuv", "arm_fire_10000",
-      "uv_arm_fire_10000", "<=0.4"),
     row(env, "notifier, epoll : bare epoll", "notifier_epoll", "epoll",
       "<=1.05"),
     row(env, "notifier, io_uring : bare epoll", "notifier_io_uring",
       "epoll", "<=0.95"),
     row(env, "notifier, poll : bare epoll", "notifier_poll", "epoll"),
-    row(env, "coroutine enter+yield : swapcontext", "co_switch",
-      "swapcontext", "<=0.1"),
-    row(env, "coroutine create+end : swapcontext", "co_create",
-      "swapcontext"),
-    row(env, "ready coroutine x100 : libuv idle x100", "co_ready100",
-      "uv_idle100"),
   }
+  for _, part in ipairs(PARTS) do
+    local more = require("groups.core." .. part)(compare, env)
+    table.move(more, 1, #more, #rows + 1, rows)
+  end
+  return rows
 end

@@ -44,17 +44,46 @@ static void sift_up(TimerHeap *heap, uint32_t i, TimerHeapEntry entry)
     place(heap, i, entry);
 }
 
-static inline uint32_t earliest_child(const TimerHeap *heap, uint32_t first)
+/* Of four siblings, without a branch that depends on their order: that would
+ * be predicted wrong half of the time.  Equal keys take the slow way. */
+static inline uint32_t earliest_of_four(const TimerHeapEntry *child)
 {
-    uint32_t end = MIN(first + ARITY, heap->count);
-    uint32_t best = first;
+    int64_t a = child[0].key, b = child[1].key;
+    int64_t c = child[2].key, d = child[3].key;
+    uint32_t ab = b < a, cd = 2 + (d < c);
+    int64_t first = MIN(a, b), second = MIN(c, d);
 
-    for (uint32_t i = first + 1; i < end; i++) {
-        if (before(&heap->entries[i], &heap->entries[best])) {
+    if (unlikely((a == b) | (c == d) | (first == second))) {
+        return ARITY;
+    }
+    return second < first ? cd : ab;
+}
+
+static QEMU_NOINLINE uint32_t earliest_of(const TimerHeapEntry *child,
+                                          uint32_t count)
+{
+    uint32_t best = 0;
+
+    for (uint32_t i = 1; i < count; i++) {
+        if (before(&child[i], &child[best])) {
             best = i;
         }
     }
     return best;
+}
+
+static inline uint32_t earliest_child(const TimerHeap *heap, uint32_t first)
+{
+    const TimerHeapEntry *child = &heap->entries[first];
+    uint32_t best = ARITY;
+
+    if (likely(first + ARITY <= heap->count)) {
+        best = earliest_of_four(child);
+    }
+    if (unlikely(best == ARITY)) {
+        best = earliest_of(child, MIN((uint32_t)ARITY, heap->count - first));
+    }
+    return first + best;
 }
 
 /* The other way. */
