@@ -3,7 +3,7 @@
 -- The goals of bottom halves are those of a persistent handle, which is what
 -- the peers' idle handles are.
 
-local PARTS = { "timers", "sched", "pool" }
+local PARTS = { "timers", "sched", "pool", "file" }
 
 local function row(env, name, ours, peer, goal)
   return {
