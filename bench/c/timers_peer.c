@@ -22,9 +22,12 @@ static uint64_t events;
 
 /* ---- 4-ary heap --------------------------------------------------------- */
 
+/* No timer has less. */
 typedef struct Timer {
-    void (*fire)(struct Timer *timer);
+    int64_t deadline;
     uint32_t index;
+    void (*fire)(void *opaque);
+    void *opaque;
 } Timer;
 
 typedef struct Entry {
@@ -37,7 +40,7 @@ static void *heap_memory;
 static Entry *heap;
 static uint32_t heap_count;
 
-static void fired(Timer *timer)
+static void fired(void *opaque)
 {
     events++;
 }
@@ -83,11 +86,18 @@ static void heap_move(Timer *timer, int64_t key)
     uint32_t i = timer->index;
     Entry entry = {key, timer};
 
+    timer->deadline = key;
     if (i > 0 && key < heap[(i - 1) / 4].key) {
         sift_up(i, entry);
     } else {
         sift_down(i, entry);
     }
+}
+
+static void heap_add(Timer *timer, int64_t key)
+{
+    timer->deadline = key;
+    sift_up(heap_count++, (Entry){key, timer});
 }
 
 static void open_heap(uint32_t n)
@@ -111,7 +121,7 @@ static void pending_heap(uint32_t n)
 {
     open_heap(n);
     for (uint32_t i = 0; i < n; i++) {
-        sift_up(heap_count++, (Entry){next_random(&state), &heap_timers[i]});
+        heap_add(&heap_timers[i], next_random(&state));
     }
 }
 
@@ -137,14 +147,13 @@ static uint64_t run_heap_arm_fire(uint64_t n)
 
     while (events - start < n) {
         for (uint32_t i = 0; i < size; i++) {
-            sift_up(heap_count++,
-                    (Entry){next_random(&state) >> 8, &heap_timers[i]});
+            heap_add(&heap_timers[i], next_random(&state) >> 8);
         }
         while (heap_count > 0) {
             Timer *timer = heap[0].timer;
 
             sift_down(0, heap[--heap_count]);
-            timer->fire(timer);
+            timer->fire(timer->opaque);
         }
     }
     return events - start;

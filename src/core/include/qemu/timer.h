@@ -54,15 +54,16 @@ struct QEMUTimerListGroup {
 #define QEMU_TIMER_ATTR_EXTERNAL ((int)1 << 0)
 #define QEMU_TIMER_ATTR_ALL 0xffffffff
 
-/* Complete so that it can be embedded; all fields are private. */
+/* Complete so that it can be embedded; all fields are private.  What arming
+ * looks at comes first, in 32 bytes. */
 struct QEMUTimer {
     int64_t expire_time; /* ns; -1 while not pending */
     QEMUTimerList *timer_list;
-    QEMUTimerCB *cb;
-    void *opaque;
     uint64_t sequence;   /* order of arming, decides equal deadlines */
     uint32_t heap_index; /* where the list's heap has us */
     int scale;
+    QEMUTimerCB *cb;
+    void *opaque;
     int attributes;
     const void *creator; /* for reports: the code that initialised it */
 };
