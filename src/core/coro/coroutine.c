@@ -198,15 +198,10 @@ static QEMU_NOINLINE void yield_and_wake(CoroutineThread *thread,
     checker_arrive(self);
 }
 
-void coroutine_fn qemu_coroutine_yield(void)
+/* To the next one of the slice that @caller runs, if there is one. */
+static QEMU_NOINLINE void yield_in_slice(CoroutineThread *thread,
+                                         Coroutine *self, Coroutine *caller)
 {
-    CoroutineThread *thread = coroutine_thread();
-    Coroutine *self = thread->current;
-    if (unlikely(!QSIMPLEQ_EMPTY(&self->co_queue_wakeup))) {
-        yield_and_wake(thread, self);
-        return;
-    }
-    Coroutine *caller = caller_of(self);
     Coroutine *to = next_of_slice(self, caller);
     if (to == self) {
         return; /* nobody else was ready */
@@ -218,6 +213,27 @@ void coroutine_fn qemu_coroutine_yield(void)
     } else {
         coro_switch(&self->sp, to->sp);
     }
+    checker_arrive(self);
+}
+
+/* The usual way saves no registers of its own: whatever makes calls is left to
+ * other functions. */
+void coroutine_fn qemu_coroutine_yield(void)
+{
+    CoroutineThread *thread = coroutine_thread();
+    Coroutine *self = thread->current;
+    if (unlikely(!QSIMPLEQ_EMPTY(&self->co_queue_wakeup))) {
+        yield_and_wake(thread, self);
+        return;
+    }
+    Coroutine *caller = caller_of(self);
+    if (caller->slice || unlikely(self->canary)) {
+        yield_in_slice(thread, self, caller);
+        return;
+    }
+    self->caller = NULL;
+    depart(thread, self, caller);
+    coro_switch(&self->sp, caller->sp);
     checker_arrive(self);
 }
 
