@@ -15,18 +15,6 @@ local function row(env, name, ours, peer, goal)
 end
 
 return function(env)
-  -- {program, case, prefix of the command}
-  local function side(case)
-    return env.case(case[1], case[2], case[3])
-  end
-  local function compare(name, ours, peer, goal, cpu_goal)
-    local metrics = { { key = "ns", unit = "ns", goal = goal } }
-    if cpu_goal then
-      metrics[2] = { key = "cpu", name = "CPU", unit = "ns", goal = cpu_goal }
-    end
-    return { name = name, ours = side(ours), peer = side(peer),
-      metrics = metrics }
-  end
   local rows = {
     row(env, "bh x100 : glib idle x100", "bh100", "glib_idle100", "<=0.33"),
     row(env, "bh x100 : libuv idle x100", "bh100", "uv_idle100", "<=3.33"),
@@ -40,7 +28,7 @@ return function(env)
     row(env, "notifier, poll : bare epoll", "notifier_poll", "epoll"),
   }
   for _, part in ipairs(PARTS) do
-    local more = require("groups.core." .. part)(compare, env)
+    local more = require("groups.core_" .. part)(env)
     table.move(more, 1, #more, #rows + 1, rows)
   end
   return rows

@@ -1,8 +1,9 @@
--- core/file - the io_uring engine from C against a loop around liburing, and
+-- core_file - the io_uring engine from C against a loop around liburing, and
 -- against fio
 --
 -- The loop is all that io_uring can do: registered file, nothing but the ring.
 
+local cases = require "lib.cases"
 local reads = require "lib.reads"
 local shell = require "lib.shell"
 
@@ -15,17 +16,17 @@ local function disk(env, path, program, case)
   end
 end
 
-return function(row, env)
+return function(env)
   local path, make = reads.file(env)
+  local function row(name, case, goal)
+    return cases.row(env, name .. " : liburing", { "file", case },
+      { "file_peer", "uring_" .. case }, goal)
+  end
   local rows = {
-    row("nop QD1 : liburing", { "file", "nop_1" },
-      { "file_peer", "uring_nop_1" }, "<=1.43"),
-    row("nop QD32 : liburing", { "file", "nop_32" },
-      { "file_peer", "uring_nop_32" }, "<=2.0"),
-    row("/dev/zero QD1 : liburing", { "file", "zero_1" },
-      { "file_peer", "uring_zero_1" }, "<=1.6"),
-    row("/dev/zero QD32 : liburing", { "file", "zero_32" },
-      { "file_peer", "uring_zero_32" }, "<=1.43"),
+    row("nop QD1", "nop_1"),
+    row("nop QD32", "nop_32", "<=1.7"),
+    row("/dev/zero QD1", "zero_1"),
+    row("/dev/zero QD32", "zero_32", "<=1.43"),
   }
   local function add(depth, name, peer, iops, cpu)
     rows[#rows + 1] = {
