@@ -4,9 +4,9 @@
 -- pool's own work.  At depth 1 on two processors the wake-ups are all there is,
 -- and whether the kernel finds a processor awake; more rounds.
 --
--- QEMU's pool: depth 1 26 to 63 k/s, depth 64 160 to 190 k/s, where libuv's does
--- 32 and 1019 k/s; at depth 64 four times that is 0.75 of libuv's, so libuv's is
--- the harder goal.
+-- QEMU's pool: depth 1 26 to 63 k/s, depth 64 160 to 190 k/s, where libuv's
+-- does 32 and 1019 k/s; at depth 64 four times that is 0.75 of libuv's, so
+-- libuv's is the harder goal.
 
 local cases = require "lib.cases"
 

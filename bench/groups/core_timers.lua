@@ -5,8 +5,8 @@
 -- armed and fired: 5.6 M/s alone, 807 k/s of 1000, 9 k/s of 100,000; goals
 -- 1.5, 10 and 400 times that.  The list alone costs nine tenths of it at 1000
 -- and all of it at 100,000, so it stands for the whole.  One timer alone is
--- compared with libuv, which takes 1.2 times as long as QEMU there: 0.55.  Where
--- that, or 0.4 of libuv, is beaten the goal is nearer to us.
+-- compared with libuv, which takes 1.2 times as long as QEMU there: 0.55.
+-- Where that, or 0.4 of libuv, is beaten the goal is nearer to us.
 
 local cases = require "lib.cases"
 
