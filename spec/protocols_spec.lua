@@ -16,6 +16,8 @@ local SOUND = {
   { "notify", "-DNOTIFIERS=2 -DCALLS=0 -DPASSES=1 -DTIMERS=0" },
   { "notify", "-DNOTIFIERS=1 -DCALLS=0 -DPASSES=2" },
   { "notify", "-DNOTIFIERS=1 -DCALLS=1 -DPASSES=1 -DTIMERS=0", SIGNALS },
+  { "notify", "-DNOTIFIERS=3 -DCALLS=0 -DPASSES=0 -DEDGE=1" },
+  { "notify", "-DNOTIFIERS=1 -DCALLS=1 -DPASSES=0 -DEDGE=1", SIGNALS },
 }
 
 -- The smallest runs that show what each broken rule leads to.

@@ -27,6 +27,9 @@
 #ifndef PASSES
 #define PASSES 2 /* oddities of a GMainContext in one run; 0: there is none */
 #endif
+#ifndef EDGE
+#define EDGE 0 /* 1: the monitor reports each write once, nobody reads */
+#endif
 #define ALL (NOTIFIERS + CALLS + CHILDREN + TIMERS)
 
 /* Nothing is queued, and only the home thread will ever queue more: a loop that
@@ -40,7 +43,7 @@
 
 bool notified;
 byte notify_me;
-bool eventfd;   /* readable */
+bool eventfd;   /* readable; with EDGE: written and not reported yet */
 byte co_remote; /* items on ctx->co_remote, from other threads */
 byte bh_remote; /* items on ctx->bh_remote, from the signal handler */
 bool in_signal; /* the home thread is in its signal handler */
@@ -205,10 +208,20 @@ inline run_phases()
     accept();
     run_queue();
     if
-    :: event -> atomic { eventfd = false; event = false } /* read handler */
+    :: event && !EDGE -> atomic { eventfd = false; event = false } /* read */
+    :: event && EDGE -> event = false
     :: else -> skip
     fi;
     run_timers()
+}
+
+/* What the monitor reports. */
+inline harvest()
+{
+    atomic {
+        event = eventfd;
+        eventfd = eventfd && !EDGE
+    }
 }
 
 inline announce()
@@ -247,7 +260,7 @@ inline sleep()
     :: sleepy -> (eventfd || timer_armed || IDLE) /* L3 */
     :: else -> skip
     fi;
-    event = eventfd;
+    harvest();
     notify_me = source_bit /* L4 */
 }
 
@@ -273,7 +286,7 @@ inline aio_poll(blocking)
     :: sleepy -> sleep()
     :: else ->
        if
-       :: event = eventfd
+       :: harvest()
        :: event = false /* not asked: nothing but the notifier to watch */
        fi
     fi;
@@ -296,7 +309,7 @@ inline check_and_dispatch()
 {
     source_bit = 0;
     notify_me = source_bit; /* L4 */
-    event = eventfd;
+    harvest();
     run_phases()
 }
 

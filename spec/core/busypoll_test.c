@@ -167,6 +167,19 @@ TEST(budget_grows_from_four_microseconds_and_shrinks_as_told)
     aio_context_unref(ctx);
 }
 
+TEST(time_it_takes_to_wake_up_does_not_count_as_waiting)
+{
+    AioContext *ctx = aio_context_new(NULL);
+
+    ctx->kicked_ns = 3000; /* in the wait from 1000 to 9000 */
+    ASSERT_EQ(busypoll_block_ns(ctx, 1000, 9000), 2000);
+    ctx->kicked_ns = 500; /* of an earlier wait */
+    ASSERT_EQ(busypoll_block_ns(ctx, 1000, 9000), 8000);
+    ctx->kicked_ns = 9500; /* too late to have ended this one */
+    ASSERT_EQ(busypoll_block_ns(ctx, 1000, 9000), 8000);
+    aio_context_unref(ctx);
+}
+
 TEST(nothing_is_polled_unless_asked_for)
 {
     AioContext *ctx = aio_context_new(NULL);

@@ -118,6 +118,40 @@ TEST(context_works_in_a_main_context_on_every_monitor)
     }
 }
 
+static void *notify_soon(void *opaque)
+{
+    usleep(2000);
+    aio_notify(opaque);
+    return NULL;
+}
+
+/* What ended the sleep need not have been read, but GLib may look at it. */
+TEST(context_that_slept_before_it_got_a_source_lets_glib_sleep)
+{
+    for (const char *const *name = aio_fdmon_names(); *name; name++) {
+        AioContext *ctx = aio_context_new(NULL);
+        GMainContext *main = g_main_context_new();
+        pthread_t thread;
+
+        ASSERT(aio_context_set_fdmon(ctx, *name, NULL));
+        pthread_create(&thread, NULL, notify_soon, ctx);
+        ASSERT(!aio_poll(ctx, true));
+        pthread_join(thread, NULL);
+
+        GSource *source = aio_get_g_source(ctx);
+        int passes = 0;
+
+        g_source_attach(source, main);
+        while (g_main_context_iteration(main, FALSE)) {
+            ASSERT_CMP(++passes, <, 5);
+        }
+        g_source_destroy(source);
+        g_source_unref(source);
+        g_main_context_unref(main);
+        aio_context_unref(ctx);
+    }
+}
+
 TEST(attached_source_keeps_its_context)
 {
     GMainContext *main = g_main_context_new();

@@ -5,13 +5,15 @@
  * and so the notifier is set already.  Clearing reads until the descriptor is
  * empty: one read for an eventfd, 512 bytes at a time for a pipe.
  */
-#include "qemu/event_notifier.h"
+#include "base/event_notifier.h"
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
 
 #include "base/check.h"
 #include "base/feature.h"
+
+QEMU_DEFINE_STATIC_CO_TLS(const EventNotifier *, last_cleared)
 
 static int open_eventfd(void)
 {
@@ -34,6 +36,7 @@ int event_notifier_init(EventNotifier *e, int active)
     e->rfd = fds[0];
     e->wfd = fds[1];
     e->initialized = true;
+    e->read_empties = true;
     if (active) {
         event_notifier_set(e);
     }
@@ -44,6 +47,7 @@ void event_notifier_init_fd(EventNotifier *e, int fd)
 {
     e->rfd = e->wfd = fd;
     e->initialized = true;
+    e->read_empties = false;
 }
 
 void event_notifier_cleanup(EventNotifier *e)
@@ -75,20 +79,48 @@ int event_notifier_set(EventNotifier *e)
     return err;
 }
 
-int event_notifier_test_and_clear(EventNotifier *e)
+static int clear_eventfd(int fd)
+{
+    uint64_t count;
+    ssize_t len;
+
+    do {
+        len = read(fd, &count, sizeof(count));
+    } while (len < 0 && errno == EINTR);
+    return len > 0;
+}
+
+static int clear_pipe(int fd)
 {
     char buf[512];
     ssize_t len;
     int was_set = 0;
-    if (!e->initialized) {
-        return 0;
-    }
-    /* Ends: each round takes what is there, and an eventfd gives 8 bytes. */
+
+    /* Ends: each round takes what is there. */
     do {
-        len = read(e->rfd, buf, sizeof(buf));
+        len = read(fd, buf, sizeof(buf));
         was_set |= len > 0;
     } while ((len < 0 && errno == EINTR) || len == (ssize_t)sizeof(buf));
     return was_set;
+}
+
+int event_notifier_test_and_clear(EventNotifier *e)
+{
+    if (!e->initialized) {
+        return 0;
+    }
+    set_last_cleared(e);
+    return e->rfd == e->wfd ? clear_eventfd(e->rfd) : clear_pipe(e->rfd);
+}
+
+void event_notifier_forget_cleared(void)
+{
+    set_last_cleared(NULL);
+}
+
+bool event_notifier_was_cleared(const EventNotifier *e)
+{
+    return get_last_cleared() == e;
 }
 
 int event_notifier_get_fd(const EventNotifier *e)

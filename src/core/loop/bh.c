@@ -64,20 +64,23 @@ static void queue_append(BHQueue *queue, QEMUBH *bh)
 /* Moves what others scheduled to the queue, oldest first.  Queue busy. */
 static void absorb_remote(AioContext *ctx)
 {
+    BHQueue *queue = &ctx->bh_queue;
+    QEMUBH *newest = qatomic_xchg(&ctx->bh_remote, NULL);
     QEMUBH *oldest_first = NULL;
-    QEMUBH *bh = qatomic_xchg(&ctx->bh_remote, NULL);
 
-    while (bh) {
-        QEMUBH *next = bh->next;
+    /* One pass: each of them is a cache miss. */
+    for (QEMUBH *bh = newest, *next; bh; bh = next) {
+        next = bh->next;
         bh->next = oldest_first;
         oldest_first = bh;
-        bh = next;
+        queue->pushed++;
     }
-    while (oldest_first) {
-        QEMUBH *next = oldest_first->next;
-        queue_append(&ctx->bh_queue, oldest_first);
-        oldest_first = next;
+    if (queue->head) {
+        queue->tail->next = oldest_first;
+    } else {
+        queue->head = oldest_first;
     }
+    queue->tail = newest ? newest : queue->tail;
 }
 
 static void queue_begin(AioContext *ctx)
@@ -310,6 +313,9 @@ int64_t bh_timeout(AioContext *ctx)
 {
     int64_t timeout = -1;
 
+    if (!bh_any(ctx)) {
+        return timeout;
+    }
     queue_begin(ctx);
     queue_end(ctx);
     for (QEMUBH *bh = ctx->bh_queue.head; bh; bh = bh->next) {

@@ -9,7 +9,9 @@
  * handlers without io_poll are not starved by those with one.
  *
  * The budget adapts: a wait that would have ended within poll_max_ns lengthens
- * it, a longer one shortens it.
+ * it, a longer one shortens it.  Would have: when another thread ended the wait
+ * its time counts, not the time when this one was awake at last, for that is
+ * just what polling saves.
  *
  * A handler takes part once its fd has fired, and no longer when its io_poll
  * has found nothing for seven seconds; its fd is watched all the time.
@@ -244,6 +246,14 @@ static int64_t grown(AioContext *ctx, int64_t max_ns)
         return single_cpu() ? 0 : MIN(POLL_FIRST_NS, max_ns);
     }
     return ctx->poll_ns > max_ns / factor ? max_ns : ctx->poll_ns * factor;
+}
+
+int64_t busypoll_block_ns(AioContext *ctx, int64_t start_ns, int64_t end_ns)
+{
+    int64_t kicked_ns = qatomic_read_i64(&ctx->kicked_ns);
+
+    return kicked_ns > start_ns && kicked_ns < end_ns ? kicked_ns - start_ns
+                                                      : end_ns - start_ns;
 }
 
 void busypoll_adjust(AioContext *ctx, int64_t block_ns)

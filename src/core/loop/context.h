@@ -35,6 +35,8 @@ struct AioHandler {
     bool in_ready_list;
     bool in_poll_list;
     bool is_notifier;     /* the context's own: running it is no progress */
+    bool is_edge;         /* ... and each write of it counts: report it once */
+    bool cleared;         /* the callback has left @notifier clear */
     uint32_t revents;     /* events to be dispatched; valid in the ready list */
     uint64_t ready_slice; /* see handler_dispatch_ready() */
     int64_t poll_idle_ns; /* when to leave the poll list; 0: not yet set */
@@ -46,6 +48,8 @@ struct AioHandler {
     IOHandler *io_poll_end;
     void *opaque;
     const void *creator; /* the code that set it last, for reports */
+    const EventNotifier *notifier; /* one that a read empties, or NULL; only to
+                                      be compared: it may be gone */
     QTAILQ_ENTRY(AioHandler) node_ready;
     QTAILQ_ENTRY(AioHandler) node_poll;
 
@@ -86,7 +90,8 @@ enum { CONTEXT_HOOKS_MAX = 8 };
 
 /* ---- the context -------------------------------------------------------- */
 
-typedef struct LoopThread LoopThread; /* home.c: a thread that runs loops */
+typedef struct LoopThread LoopThread;     /* home.c: a thread that runs loops */
+typedef struct HandlerTable HandlerTable; /* handler.c */
 
 /* Singly linked FIFO of bottom halves; pushed - popped is its length. */
 typedef struct BHQueue {
@@ -117,6 +122,7 @@ struct AioContext {
     unsigned depth;          /* ticks of this context on the stack */
     unsigned walking;        /* ... that may hold handler pointers */
     bool poll_started;       /* busy polling has begun, not yet ended */
+    bool was_ready;          /* the last wait for fds did not sleep */
     bool unlocked;           /* this sleep has given up the big lock */
     unsigned unlock_depth;   /* the depth whose sleep does; 0: none */
     AioContext *shown_as;    /* what callbacks see as current; NULL: this one */
@@ -166,8 +172,7 @@ struct AioContext {
     QemuMutex list_lock;
     AioHandlerList aio_handlers; /* in the order of registration */
     AioHandlerList deleted_aio_handlers;
-    AioHandler **fd_table; /* by fd; NULL: none */
-    unsigned fd_table_size;
+    HandlerTable *fd_table; /* also read by home without the lock */
     int64_t thread_pool_min, thread_pool_max;
     unsigned external_count;      /* registered handlers that are external */
     QTAILQ_HEAD(, QEMUBH) bh_all; /* those of aio_bh_new(), to find leaks */
@@ -180,6 +185,7 @@ struct AioContext {
     uint32_t notify_me;     /* notify.c */
     bool notified;
     uint64_t notify_count;
+    int64_t kicked_ns;         /* when a sleep was last ended by a notifier */
     QEMUBH *bh_remote;         /* scheduled by others, last one first */
     Coroutine *co_remote;      /* the same of coroutines */
     unsigned handlers_version; /* counts changes of what is watched */
@@ -263,15 +269,24 @@ bool handler_dispatch_ready(AioContext *ctx);
 void handler_hand_over_polling(AioContext *ctx, AioHandler *node);
 /* Frees removed handlers; nobody may be walking. */
 void handler_free_deleted(AioContext *ctx);
-/* What @fd is handled by, or NULL.  list_lock. */
+/* What @fd is handled by, or NULL.  With list_lock; in the home thread also
+ * without, and then it may just have been replaced. */
 AioHandler *handler_find(AioContext *ctx, int fd);
 void handler_setup(AioContext *ctx);
-/* The handler of @fd is the context's own notifier: no progress. */
-void handler_mark_notifier(AioContext *ctx, int fd);
+/* The handler of @fd is the context's own notifier: no progress.  @edge: each
+ * write makes it fire, read or not. */
+void handler_mark_notifier(AioContext *ctx, int fd, bool edge);
 /* Aborts naming what is still registered. */
 void handler_destroy(AioContext *ctx);
 
 /* ---- bh.c --------------------------------------------------------------- */
+
+/* Is anything scheduled? */
+static inline bool bh_any(const AioContext *ctx)
+{
+    return ctx->bh_queue.head ||
+           __atomic_load_n(&ctx->bh_remote, __ATOMIC_RELAXED);
+}
 
 /* 0: something to run now; else how long an idle one may wait, or -1. */
 int64_t bh_timeout(AioContext *ctx);
@@ -318,8 +333,11 @@ void coschedule_destroy(AioContext *ctx);
 void busypoll_run(AioContext *ctx, int64_t start_ns, int64_t *timeout);
 /* Do the settings allow it?  Takes over what another thread has set. */
 bool busypoll_allowed(AioContext *ctx);
-/* Adapts the budget to how long polling and wait took together. */
+/* Adapts the budget to how long after it began to wait there was work. */
 void busypoll_adjust(AioContext *ctx, int64_t block_ns);
+/* The time until there was work, of a wait that has just ended: without the
+ * time it took to wake up, where that is known. */
+int64_t busypoll_block_ns(AioContext *ctx, int64_t start_ns, int64_t end_ns);
 /* A handler has fired: from now on busy polling calls its io_poll. */
 void busypoll_add(AioContext *ctx, AioHandler *node);
 /* Ends busy polling: io_poll_end for all.  True: a last io_poll found work. */

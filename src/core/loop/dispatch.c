@@ -13,6 +13,7 @@
  * Rule: a node is off the list before its callback runs, and is not touched
  * after a callback that deleted it, except for its tombstone.
  */
+#include "base/event_notifier.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -68,6 +69,18 @@ static uint32_t write_events(const AioHandler *node)
     return EPOLLOUT | EPOLLERR | (node->io_read ? 0 : EPOLLHUP);
 }
 
+/* A monitor that hears of writes only (fdmon_io_uring.c) has to know whether
+ * anything was left behind.  Listed again: something came in after the read. */
+static void run_notifier(AioHandler *node)
+{
+    event_notifier_forget_cleared();
+    node->io_read(node->opaque);
+    if (!node_deleted(node)) {
+        node->cleared =
+            event_notifier_was_cleared(node->notifier) && !node->in_ready_list;
+    }
+}
+
 static bool run_events(AioContext *ctx, AioHandler *node, uint32_t revents)
 {
     bool progress = false;
@@ -77,7 +90,11 @@ static bool run_events(AioContext *ctx, AioHandler *node, uint32_t revents)
     if ((revents & (EPOLLIN | EPOLLHUP | EPOLLERR)) && node->io_read) {
         progress = !node->is_notifier;
         ctx->stats.fds += progress && node->fd >= 0;
-        node->io_read(opaque);
+        if (node->notifier) {
+            run_notifier(node);
+        } else {
+            node->io_read(opaque);
+        }
     }
     /* io_read may have deleted or replaced the handler: the events were for
      * what had been there before. */

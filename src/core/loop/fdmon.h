@@ -52,6 +52,14 @@ typedef struct FDMonBackend {
      */
     bool need_wait_is_exact;
 
+    /* To look and then to wait costs less than to wait, when something is
+     * ready: waiting begins with work for each fd. */
+    bool look_first;
+
+    /* Reports a node with is_edge once per write, so that nobody need read it.
+     */
+    bool knows_edges;
+
     /*
      * An fd that becomes readable when wait() has something to report, for
      * another loop to wait on; NULL or a negative result: there is none.

@@ -17,7 +17,9 @@
  * After a fork, parent and child have descriptors of one set: the child makes
  * its own before it changes anything.
  *
- * Rule: the id and the list belong to list_lock; epollfd to the home thread.
+ * Rule: ids (mon_id; 0: not in the kernel's set) and the list belong to
+ * list_lock, epollfd to the home thread.  wait() compares an id without the
+ * lock first, and takes it only to be sure of a difference.
  */
 #include <sys/syscall.h>
 
@@ -28,10 +30,7 @@
 
 enum { EPOLL_EVENTS_MAX = 128 };
 
-enum {
-    MON_IN_SET = 1 << 0,  /* in the kernel's set */
-    MON_REFUSED = 1 << 1, /* on the list of those it refuses */
-};
+enum { MON_REFUSED = 1 }; /* mon_flags: on the list of those it refuses */
 
 struct FDMonEpollState {
     int epollfd;
@@ -101,7 +100,7 @@ static void epoll_destroy(AioContext *ctx)
 
 static void refused_add(struct FDMonEpollState *state, AioHandler *node)
 {
-    node->mon_flags |= MON_REFUSED;
+    node->mon_flags = MON_REFUSED;
     node->mon_next = state->refused;
     node->mon_prev = &state->refused;
     if (node->mon_next) {
@@ -113,10 +112,10 @@ static void refused_add(struct FDMonEpollState *state, AioHandler *node)
 
 static void refused_remove(struct FDMonEpollState *state, AioHandler *node)
 {
-    if (!(node->mon_flags & MON_REFUSED)) {
+    if (node->mon_flags != MON_REFUSED) {
         return;
     }
-    node->mon_flags &= ~(uint32_t)MON_REFUSED;
+    node->mon_flags = 0;
     *node->mon_prev = node->mon_next;
     if (node->mon_next) {
         node->mon_next->mon_prev = node->mon_prev;
@@ -124,25 +123,31 @@ static void refused_remove(struct FDMonEpollState *state, AioHandler *node)
     qatomic_dec(&state->refused_count);
 }
 
+static void set_id(AioHandler *node, uint32_t id)
+{
+    qatomic_set(&node->mon_id, id);
+}
+
 static void set_remove(struct FDMonEpollState *state, AioHandler *node)
 {
     refused_remove(state, node);
-    if (node->mon_flags & MON_IN_SET) {
+    if (node->mon_id) {
         /* Fails when the fd was closed before: then it is out already. */
         epoll_ctl(state->epollfd, EPOLL_CTL_DEL, node->fd, NULL);
-        node->mon_flags &= ~(uint32_t)MON_IN_SET;
+        set_id(node, 0);
     }
 }
 
-static int set_control(struct FDMonEpollState *state, AioHandler *node)
+static int set_control(struct FDMonEpollState *state, AioHandler *node,
+                       uint32_t id)
 {
     struct epoll_event event = {
-        .events = node->watch,
-        .data.u64 = (uint64_t)node->mon_id << 32 | (uint32_t)node->fd,
+        .events = node->watch | (node->is_edge ? EPOLLET : 0),
+        .data.u64 = (uint64_t)id << 32 | (uint32_t)node->fd,
     };
     int ret;
 
-    if (node->mon_flags & MON_IN_SET) {
+    if (node->mon_id) {
         ret = epoll_ctl(state->epollfd, EPOLL_CTL_MOD, node->fd, &event);
         if (ret == 0 || errno != ENOENT) {
             return ret;
@@ -155,6 +160,12 @@ static int set_control(struct FDMonEpollState *state, AioHandler *node)
     return ret;
 }
 
+static uint32_t next_id(struct FDMonEpollState *state)
+{
+    state->last_id += state->last_id == UINT32_MAX ? 2 : 1;
+    return state->last_id;
+}
+
 /* Brings the kernel in line with node->watch. */
 static void set_change(struct FDMonEpollState *state, AioHandler *node)
 {
@@ -163,16 +174,16 @@ static void set_change(struct FDMonEpollState *state, AioHandler *node)
         return;
     }
     refused_remove(state, node); /* it may be another file by now */
-    if (!(node->mon_flags & MON_IN_SET)) {
-        node->mon_id = ++state->last_id;
+
+    uint32_t id = node->mon_id ? node->mon_id : next_id(state);
+
+    if (set_control(state, node, id) == 0) {
+        set_id(node, id);
+        return;
     }
-    if (set_control(state, node) == 0) {
-        node->mon_flags |= MON_IN_SET;
-    } else {
-        node->mon_flags &= ~(uint32_t)MON_IN_SET;
-        if (errno != EBADF) { /* a closed fd reports nothing */
-            refused_add(state, node);
-        }
+    set_id(node, 0);
+    if (errno != EBADF) { /* a closed fd reports nothing */
+        refused_add(state, node);
     }
 }
 
@@ -185,7 +196,7 @@ static void replace_set(AioContext *ctx, struct FDMonEpollState *state, int fd)
     state->epollfd = fd;
     state->fork_count = fork_count;
     QTAILQ_FOREACH(node, &ctx->aio_handlers, node) {
-        node->mon_flags &= ~(uint32_t)MON_IN_SET;
+        set_id(node, 0);
         set_change(state, node);
     }
 }
@@ -212,7 +223,7 @@ static void epoll_update(AioContext *ctx, AioHandler *old_node,
         /* What is registered is in the new set. */
         if (old_node && old_node != new_node) {
             refused_remove(state, old_node);
-            old_node->mon_flags = 0;
+            set_id(old_node, 0);
         }
         return;
     }
@@ -222,9 +233,8 @@ static void epoll_update(AioContext *ctx, AioHandler *old_node,
     }
     if (old_node && old_node != new_node) {
         refused_remove(state, old_node);
-        new_node->mon_flags = old_node->mon_flags & MON_IN_SET;
-        new_node->mon_id = old_node->mon_id;
-        old_node->mon_flags = 0;
+        set_id(new_node, old_node->mon_id);
+        set_id(old_node, 0);
     }
     set_change(state, new_node);
 }
@@ -265,25 +275,37 @@ static int wait_ns(struct FDMonEpollState *state, int64_t timeout)
                       qemu_timeout_ns_to_ms(timeout));
 }
 
+static AioHandler *find_by_id(AioContext *ctx, uint64_t data)
+{
+    AioHandler *node = handler_find(ctx, (int)(uint32_t)data);
+
+    return node && qatomic_read(&node->mon_id) == data >> 32 ? node : NULL;
+}
+
+/* Once more, when nobody is changing anything. */
+static QEMU_NOINLINE AioHandler *find_locked(AioContext *ctx, uint64_t data)
+{
+    qemu_mutex_lock(&ctx->list_lock);
+    AioHandler *node = find_by_id(ctx, data);
+    qemu_mutex_unlock(&ctx->list_lock);
+    return node;
+}
+
 static int collect(AioContext *ctx, AioHandlerList *ready_list, int count)
 {
     struct FDMonEpollState *state = ctx->fdmon_epoll;
     int ready = 0;
 
-    qemu_mutex_lock(&ctx->list_lock);
     for (int i = 0; i < count; i++) {
-        uint64_t data = state->events[i].data.u64;
-        AioHandler *node = handler_find(ctx, (int)(uint32_t)data);
+        const struct epoll_event *event = &state->events[i];
+        AioHandler *node = find_by_id(ctx, event->data.u64);
 
-        if (!node || node->mon_id != data >> 32 ||
-            !(node->mon_flags & MON_IN_SET)) {
+        if (likely(node) || (node = find_locked(ctx, event->data.u64))) {
+            ready += handler_make_ready(ctx, ready_list, node, event->events);
+        } else {
             state->stale = true;
-            continue;
         }
-        ready +=
-            handler_make_ready(ctx, ready_list, node, state->events[i].events);
     }
-    qemu_mutex_unlock(&ctx->list_lock);
     return ready;
 }
 
@@ -325,6 +347,9 @@ static int collect_refused(AioContext *ctx, AioHandlerList *ready_list,
         if (revents & POLLNVAL) {
             refused_remove(state, node);
         } else {
+            if (node->is_edge && revents) { /* the notifier: nobody reads it */
+                event_notifier_test_and_clear(&ctx->notifier);
+            }
             ready +=
                 handler_make_ready(ctx, ready_list, node, (uint16_t)revents);
         }
@@ -401,6 +426,7 @@ const FDMonBackend fdmon_epoll = {
     .setup = epoll_setup,
     .destroy = epoll_destroy,
     .probe = epoll_probe,
+    .knows_edges = true,
     .poll_fd = epoll_poll_fd,
     .poll_fd_covers_handlers = true,
 };

@@ -21,7 +21,7 @@ static Ring *usable_ring(AioContext *ctx, FDMonUringState *state)
 {
     Ring *ring = ctx->ring;
 
-    ring_ensure_mine(ring);
+    ring_ensure_mine_fast(ring);
     if (unlikely(ring->generation != state->generation)) {
         uring_polls_forget(ctx, state);
         state->generation = ring->generation;
@@ -40,7 +40,7 @@ static int fdmon_io_uring_wait(AioContext *ctx, AioHandlerList *ready_list,
     state->ready_list = ready_list;
     state->ready_count = 0;
     uring_polls_flush(ctx, state, ring);
-    ring_wait(ring, timeout);
+    ring_wait(ring, state->ready_count ? 0 : timeout);
     ring_reap(ring);
     state->ready_list = &ctx->ready_list;
     return state->ready_count;
@@ -60,9 +60,10 @@ static QEMU_NOINLINE bool submit_and_look(AioContext *ctx)
     FDMonUringState *state = ctx->fdmon_io_uring;
     Ring *ring = usable_ring(ctx, state);
 
+    state->ready_count = 0;
     uring_polls_flush(ctx, state, ring);
     ring_submit(ring);
-    return ring_is_ready(ring);
+    return state->ready_count || ring_is_ready(ring);
 }
 
 static bool fdmon_io_uring_need_wait(AioContext *ctx)
@@ -190,6 +191,7 @@ const FDMonBackend fdmon_io_uring = {
     .destroy = fdmon_io_uring_destroy,
     .probe = ring_probe,
     .need_wait_is_exact = true,
+    .knows_edges = true,
     .poll_fd = fdmon_io_uring_poll_fd,
     .let_go = fdmon_io_uring_let_go,
 };

@@ -30,7 +30,8 @@ typedef struct FDMonUringState {
 void uring_polls_note(AioContext *ctx, AioHandler *old_node,
                       AioHandler *new_node);
 
-/* Queues the submissions that make the kernel watch what is wanted. */
+/* Queues the submissions that make the kernel watch what is wanted.  Notifiers
+ * that are still set become ready. */
 void uring_polls_flush(AioContext *ctx, FDMonUringState *state, Ring *ring);
 
 /* The completion of a poll. */

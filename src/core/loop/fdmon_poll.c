@@ -140,6 +140,7 @@ const FDMonBackend fdmon_poll = {
             .wait = poll_wait,
             .need_wait = poll_need_wait,
         },
+    .look_first = true,
     .setup = poll_setup,
     .destroy = poll_destroy,
 };

@@ -232,6 +232,7 @@ GSource *aio_get_g_source(AioContext *ctx)
     g_source_set_name(source, "aio-context");
     ctx->source = source;
     ctx->source_wake = source_wake;
+    event_notifier_test_and_clear(&ctx->notifier); /* see may_stay_set() */
     return source;
 }
 

@@ -4,7 +4,10 @@
  * ctx->fd_table finds a handler by its fd in one step; ctx->aio_handlers keeps
  * the order of registration.  Both belong to list_lock and never see a walk
  * that calls out: the home thread calls handlers from the ready list (see
- * dispatch.c), which is its own.
+ * dispatch.c), which is its own.  The home thread may also look an fd up
+ * without the lock: what it finds it alone could free, but another thread may
+ * just have put something else in its place.  So a table that has been outgrown
+ * is kept.
  *
  * The home thread changes a handler in place.  Another thread cannot, because
  * the home thread may be reading the callbacks: it puts a copy in its place and
@@ -22,27 +25,58 @@
 
 /* ---- the table ---------------------------------------------------------- */
 
+struct HandlerTable {
+    HandlerTable *older; /* half the size or less; somebody may be reading it */
+    unsigned size;
+    AioHandler *by_fd[];
+};
+
 AioHandler *handler_find(AioContext *ctx, int fd)
 {
-    return (unsigned)fd < ctx->fd_table_size ? ctx->fd_table[fd] : NULL;
+    /* Both acquire: pair with the stores in table_grow() and table_set(). */
+    HandlerTable *table = qatomic_load_acquire(&ctx->fd_table);
+
+    return table && (unsigned)fd < table->size
+               ? qatomic_load_acquire(&table->by_fd[fd])
+               : NULL;
+}
+
+static HandlerTable *table_grow(AioContext *ctx, int fd)
+{
+    HandlerTable *old = ctx->fd_table, *table;
+    unsigned size = old ? old->size : 64;
+
+    while (size <= (unsigned)fd) {
+        size *= 2;
+    }
+    table = check_calloc(1, sizeof(*table) + size * sizeof(AioHandler *));
+    table->older = old;
+    table->size = size;
+    if (old) {
+        memcpy(table->by_fd, old->by_fd, old->size * sizeof(AioHandler *));
+    }
+    qatomic_store_release(&ctx->fd_table, table);
+    return table;
 }
 
 static void table_set(AioContext *ctx, int fd, AioHandler *node)
 {
-    unsigned size = ctx->fd_table_size;
+    HandlerTable *table = ctx->fd_table;
 
-    if ((unsigned)fd >= size) {
-        unsigned new_size = MAX(64u, size);
-        while (new_size <= (unsigned)fd) {
-            new_size *= 2;
-        }
-        ctx->fd_table =
-            check_realloc(ctx->fd_table, new_size * sizeof(*ctx->fd_table));
-        memset(ctx->fd_table + size, 0,
-               (new_size - size) * sizeof(*ctx->fd_table));
-        ctx->fd_table_size = new_size;
+    if (!table || (unsigned)fd >= table->size) {
+        table = table_grow(ctx, fd);
     }
-    ctx->fd_table[fd] = node;
+    qatomic_store_release(&table->by_fd[fd], node);
+}
+
+static void table_free(AioContext *ctx)
+{
+    HandlerTable *table;
+
+    while ((table = ctx->fd_table)) {
+        ctx->fd_table = table->older;
+        free(table);
+    }
 }
 
 /* What the counters say about one registered handler. */
@@ -109,6 +143,7 @@ static void handler_change(AioContext *ctx, AioHandler *old,
     old->io_poll_ready = node->io_poll_ready;
     old->opaque = node->opaque;
     old->creator = node->creator;
+    old->notifier = node->notifier;
     compute_watch(ctx, old);
     count_handler(ctx, old, 1);
     /* Also when the events are the same: the fd may be another file by now. */
@@ -230,6 +265,7 @@ void aio_set_event_notifier(AioContext *ctx, EventNotifier *notifier,
         .io_poll = io_poll_ready ? io_poll : NULL,
         .io_poll_ready = (IOHandler *)io_poll_ready,
         .opaque = notifier,
+        .notifier = notifier->read_empties ? notifier : NULL,
         .creator = CALLER_ADDRESS,
     };
 
@@ -244,12 +280,13 @@ void aio_set_event_notifier_poll(AioContext *ctx, EventNotifier *notifier,
                     (IOHandler *)io_poll_begin, (IOHandler *)io_poll_end);
 }
 
-void handler_mark_notifier(AioContext *ctx, int fd)
+void handler_mark_notifier(AioContext *ctx, int fd, bool edge)
 {
     qemu_mutex_lock(&ctx->list_lock);
     AioHandler *node = handler_find(ctx, fd);
     count_handler(ctx, node, -1);
     node->is_notifier = true;
+    node->is_edge = edge;
     qemu_mutex_unlock(&ctx->list_lock);
 }
 
@@ -372,6 +409,6 @@ void handler_destroy(AioContext *ctx)
     handler_free_deleted(ctx);
     left = QTAILQ_FIRST(&ctx->deleted_aio_handlers);
     CHECKF(!left, "the monitor still names the handler of fd %d", left->fd);
-    free(ctx->fd_table);
+    table_free(ctx);
     qemu_mutex_destroy(&ctx->list_lock);
 }

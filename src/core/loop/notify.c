@@ -50,6 +50,9 @@ static void wake(AioContext *ctx)
     } while (qatomic_cmpxchg(&ctx->notify_me, seen, seen | NOTIFY_KICKED) !=
              seen);
 
+    if (qatomic_read_i64(&ctx->poll_max_ns)) {
+        qatomic_set_i64(&ctx->kicked_ns, clock_monotonic_ns());
+    }
     __atomic_fetch_add(&ctx->notify_count, 1, __ATOMIC_RELAXED);
     event_notifier_set(&ctx->notifier);
 }
@@ -117,11 +120,25 @@ void notify_end_tick(AioContext *ctx)
 
 /* ---- the notifier as a handler ------------------------------------------ */
 
+static bool is_eventfd(const EventNotifier *e)
+{
+    return event_notifier_get_fd(e) == event_notifier_get_wfd(e);
+}
+
+/* An eventfd whose every write is reported need not be read: it would take
+ * 2^64 wake-ups to fill it.  GLib, if it polls the eventfd itself, would turn
+ * round and round. */
+static bool may_stay_set(const AioContext *ctx)
+{
+    return ctx->fdmon->knows_edges && is_eventfd(&ctx->notifier) &&
+           !ctx->source;
+}
+
 static void notifier_read(EventNotifier *e)
 {
     AioContext *ctx = container_of(e, AioContext, notifier);
 
-    ctx->stats.wakeups += event_notifier_test_and_clear(e);
+    ctx->stats.wakeups += may_stay_set(ctx) || event_notifier_test_and_clear(e);
 }
 
 bool notify_setup(AioContext *ctx, Error **errp)
@@ -136,7 +153,8 @@ bool notify_setup(AioContext *ctx, Error **errp)
     }
     aio_set_event_notifier(ctx, &ctx->notifier, false, notifier_read, NULL,
                            NULL);
-    handler_mark_notifier(ctx, event_notifier_get_fd(&ctx->notifier));
+    handler_mark_notifier(ctx, event_notifier_get_fd(&ctx->notifier),
+                          is_eventfd(&ctx->notifier));
     qatomic_set(&ctx->notified, false); /* nothing to look at yet */
     return true;
 }

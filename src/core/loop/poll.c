@@ -20,6 +20,9 @@
 #include "loop/timerlist.h"
 #include "qemu/atomic.h"
 
+/* A wait of less than this found something without having to sleep. */
+enum { NO_SLEEP_NS = 2000 };
+
 /* ---- waiting ------------------------------------------------------------ */
 
 int64_t aio_compute_timeout(AioContext *ctx)
@@ -32,6 +35,9 @@ int64_t aio_compute_timeout(AioContext *ctx)
 
     if (timeout == 0) {
         return 0;
+    }
+    if (timerlistgroup_is_empty(&ctx->tlg)) {
+        return timeout;
     }
     return qemu_soonest_timeout(timeout, timerlistgroup_deadline_ns(&ctx->tlg));
 }
@@ -57,23 +63,19 @@ static void sleep_in_monitor(AioContext *ctx, int64_t timeout)
 }
 
 /*
- * Is an fd ready without waiting?  Where looking is one cheap system call, a
- * busy loop saves more by not preparing to sleep and not reading clocks than a
- * loop that does sleep loses.
+ * Shall a tick that may sleep look at the fds first?  A busy loop saves
+ * preparing to sleep, clocks and deadlines; one that has to sleep after all has
+ * made a system call too many.  So: if the last wait did not sleep.
  */
-static bool ready_already(AioContext *ctx)
+static bool worth_a_look(const AioContext *ctx)
 {
-    return ctx->fdmon && !ctx->fdmon->need_wait_is_exact && !ctx->poll_ns &&
-           fdmon_need_wait(ctx) && fdmon_wait(ctx, 0) > 0;
+    return (ctx->was_ready || (ctx->fdmon && ctx->fdmon->look_first)) &&
+           !ctx->poll_ns && !ctx->poll_started;
 }
 
 static void wait_blocking(AioContext *ctx, int64_t timeout)
 {
     bool may_poll = busypoll_allowed(ctx);
-
-    if (ready_already(ctx)) {
-        return;
-    }
     int64_t start_ns = clock_monotonic_ns();
 
     busypoll_run(ctx, start_ns, &timeout);
@@ -84,10 +86,20 @@ static void wait_blocking(AioContext *ctx, int64_t timeout)
         int64_t end_ns = clock_monotonic_ns();
 
         ctx->stats.blocked_ns += end_ns - sleep_ns;
+        ctx->was_ready = end_ns - sleep_ns < NO_SLEEP_NS;
         if (may_poll) {
-            busypoll_adjust(ctx, end_ns - start_ns);
+            busypoll_adjust(ctx, busypoll_block_ns(ctx, start_ns, end_ns));
         }
     } else if (fdmon_need_wait(ctx)) {
+        fdmon_wait(ctx, 0);
+    }
+}
+
+static void look(AioContext *ctx)
+{
+    /* Announcements are off while polling; this tick does not poll. */
+    busypoll_stop(ctx);
+    if (fdmon_need_wait(ctx)) {
         fdmon_wait(ctx, 0);
     }
 }
@@ -99,15 +111,15 @@ static void wait_for_fds(AioContext *ctx, bool blocking)
     }
     fdmon_apply_external(ctx);
 
-    int64_t timeout = blocking ? aio_compute_timeout(ctx) : 0;
+    bool looked = blocking && worth_a_look(ctx);
 
-    if (timeout) {
-        wait_blocking(ctx, timeout);
-    } else {
-        /* Announcements are off while polling; this tick does not poll. */
-        busypoll_stop(ctx);
-        if (fdmon_need_wait(ctx)) {
-            fdmon_wait(ctx, 0);
+    if (!looked || fdmon_wait(ctx, 0) == 0) {
+        int64_t timeout = blocking ? aio_compute_timeout(ctx) : 0;
+
+        if (timeout) {
+            wait_blocking(ctx, timeout);
+        } else if (!looked) {
+            look(ctx);
         }
     }
     aio_notify_accept(ctx);
@@ -118,7 +130,7 @@ static void wait_for_fds(AioContext *ctx, bool blocking)
 /* ctx->walking is held; released between handlers and timers. */
 static bool run_phases(AioContext *ctx, unsigned more)
 {
-    bool progress = aio_bh_poll(ctx);
+    bool progress = bh_any(ctx) && aio_bh_poll(ctx);
 
     if (!QTAILQ_EMPTY(&ctx->ready_list)) {
         progress |= handler_dispatch_ready(ctx);
@@ -126,9 +138,12 @@ static bool run_phases(AioContext *ctx, unsigned more)
     if (--ctx->walking == 0) {
         handler_free_deleted(ctx);
     }
-    uint64_t timers = timerlistgroup_run(&ctx->tlg);
-    ctx->stats.timers += timers;
-    progress |= timers > 0;
+    if (!timerlistgroup_is_empty(&ctx->tlg)) {
+        uint64_t timers = timerlistgroup_run(&ctx->tlg);
+
+        ctx->stats.timers += timers;
+        progress |= timers > 0;
+    }
     progress |= coschedule_run(ctx, more);
     return progress;
 }

@@ -1,12 +1,15 @@
 /*
- * uring_polls.c - one-shot polls in the context's ring, one per watched handler
+ * uring_polls.c - polls in the context's ring, one per watched handler
  *
  * A watched node has a POLL_ADD in the kernel ("armed").  Its completion makes
  * the node ready and puts it on the todo list; the next wait arms it again with
  * the same system call that waits.  A poll of an fd that is still ready
- * completes at once, which makes handlers level-triggered.  Only the context's
- * own notifier is polled multishot (that is edge-triggered): its handler is
- * ours and drains it.
+ * completes at once, which makes handlers level-triggered.
+ *
+ * Notifiers have a multishot poll, which stays armed but tells only of what
+ * comes in.  That is enough for the context's own, and for one whose handler
+ * has cleared it after the poll fired (node->cleared, see run_notifier()).
+ * Where it has not, poll(2) says before each wait whether it is still set.
  *
  * The monitor's update() may run in any thread, so it only notes the node down;
  * the home thread takes over what it means (take_changes()) and talks to the
@@ -36,6 +39,7 @@ enum {
     POLL_ENDING = 4,  /* armed, and its cancellation is under way */
     POLL_RESTART = 8, /* armed for other events, or another file, than wanted */
     POLL_GONE = 16,   /* removed; in the dying list while armed, if not todo */
+    POLL_FIRED = 32,  /* armed, and has told of what may still be there */
 };
 
 /* ---- lists; home thread ------------------------------------------------- */
@@ -172,7 +176,7 @@ static void submit_add(Ring *ring, AioHandler *node)
 {
     struct io_uring_sqe *sqe = ring_sqe(ring);
 
-    if (node->is_notifier) {
+    if (node->is_edge || node->notifier) {
         io_uring_prep_poll_multishot(sqe, node->fd, node->mon_events);
     } else {
         io_uring_prep_poll_add(sqe, node->fd, node->mon_events);
@@ -181,9 +185,25 @@ static void submit_add(Ring *ring, AioHandler *node)
     node->mon_flags |= POLL_ARMED;
 }
 
+/* A multishot poll has fired: is the notifier still set?  What is set from now
+ * on makes it fire again. */
+static bool still_set(AioContext *ctx, FDMonUringState *state, AioHandler *node)
+{
+    struct pollfd fd = {.fd = node->fd, .events = (short)node->mon_events};
+
+    if (node->cleared || (node->mon_flags & (POLL_GONE | POLL_RESTART)) ||
+        poll(&fd, 1, 0) <= 0) {
+        return false;
+    }
+    state->ready_count +=
+        handler_make_ready(ctx, state->ready_list, node, (uint32_t)fd.revents);
+    return true;
+}
+
 /* One step towards what is wanted; takes at most one entry, which is there. */
 static void node_advance(FDMonUringState *state, Ring *ring, AioHandler *node)
 {
+    node->mon_flags &= ~POLL_FIRED;
     if (!(node->mon_flags & POLL_ARMED)) {
         node->mon_flags &= ~POLL_RESTART;
         if (node->mon_events) {
@@ -205,11 +225,28 @@ static void node_advance(FDMonUringState *state, Ring *ring, AioHandler *node)
 
 void uring_polls_flush(AioContext *ctx, FDMonUringState *state, Ring *ring)
 {
+    AioHandler *set = NULL; /* those to be asked again before the next wait */
+
     take_changes(ctx, state);
     /* Making room may reap, and so lengthen the list: but an fd that completes
      * during a submission completes once, so this ends. */
     while (state->todo && ring_make_room(ring)) {
-        node_advance(state, ring, todo_pop(state));
+        AioHandler *node = todo_pop(state);
+
+        if ((node->mon_flags & POLL_FIRED) && still_set(ctx, state, node)) {
+            node->mon_flags |= POLL_LISTED; /* not by anybody else */
+            node->mon_next = set;
+            set = node;
+        } else {
+            node_advance(state, ring, node);
+        }
+    }
+    while (set) {
+        AioHandler *node = set;
+
+        set = node->mon_next;
+        node->mon_flags &= ~POLL_LISTED;
+        todo_add(state, node);
     }
 }
 
@@ -228,7 +265,7 @@ void uring_polls_done(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
     AioHandler *node = ptr;
 
     if (!(flags & IORING_CQE_F_MORE)) {
-        node->mon_flags &= ~(POLL_ARMED | POLL_ENDING);
+        node->mon_flags &= ~(POLL_ARMED | POLL_ENDING | POLL_FIRED);
     }
     if (node->mon_flags & POLL_GONE) {
         if (!(node->mon_flags & (POLL_ARMED | POLL_LISTED))) {
@@ -242,7 +279,13 @@ void uring_polls_done(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
         handler_make_ready(ctx, state->ready_list, node, (uint32_t)res)) {
         state->ready_count++;
     }
+    if (node->is_edge && (node->mon_flags & POLL_ARMED)) {
+        return;
+    }
+    node->cleared = false;
     if (node->mon_flags & POLL_ARMED) {
+        node->mon_flags |= POLL_FIRED;
+        todo_add(state, node);
         return;
     }
     if (is_transient(res) || (node->mon_flags & POLL_RESTART)) {
@@ -258,7 +301,8 @@ void uring_polls_done(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
 
 void uring_polls_forget(AioContext *ctx, FDMonUringState *state)
 {
-    const unsigned in_ring = POLL_ARMED | POLL_ENDING | POLL_RESTART;
+    const unsigned in_ring =
+        POLL_ARMED | POLL_ENDING | POLL_RESTART | POLL_FIRED;
     AioHandler *node;
 
     while ((node = state->dying)) {

@@ -13,6 +13,7 @@ struct EventNotifier {
     int rfd;
     int wfd; /* same as rfd for an eventfd */
     bool initialized;
+    bool read_empties; /* made by event_notifier_init(): nothing stays behind */
 };
 
 typedef void EventNotifierHandler(EventNotifier *);
