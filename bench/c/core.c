@@ -2,21 +2,19 @@
  * core.c - what one operation of the C core costs
  *
  * Each case has one context in this thread.  Names say what is counted: a
- * scheduled and run bottom half, an event notifier set and handled.  Timers,
- * coroutines, thread pool and files have programs of their own.
+ * scheduled and run bottom half.  What has an fd, timers, coroutines, thread
+ * pool and files have programs of their own.
  */
 #include "harness.h"
 
 #include "aioctl/context.h"
 #include "block/aio.h"
-#include "qemu/event_notifier.h"
 
 enum { BATCH = 100 };
 
 static AioContext *ctx;
 static uint64_t events;
 static QEMUBH *bhs[BATCH];
-static EventNotifier notifier;
 
 static void count(void *opaque)
 {
@@ -77,12 +75,12 @@ static uint64_t run_bh100(uint64_t n)
     return run_bhs(n, BATCH);
 }
 
-static uint64_t run_oneshot100(uint64_t n)
+static uint64_t run_oneshots(uint64_t n, int batch)
 {
     uint64_t start = events;
 
     while (events - start < n) {
-        for (int i = 0; i < BATCH; i++) {
+        for (int i = 0; i < batch; i++) {
             aio_bh_schedule_oneshot(ctx, count, NULL);
         }
         aio_poll(ctx, false);
@@ -90,61 +88,20 @@ static uint64_t run_oneshot100(uint64_t n)
     return events - start;
 }
 
-/* ---- event notifier: set, wait, handle ---------------------------------- */
-
-static void on_notifier(EventNotifier *e)
+static uint64_t run_oneshot1(uint64_t n)
 {
-    event_notifier_test_and_clear(e);
-    events++;
+    return run_oneshots(n, 1);
 }
 
-static void open_notifier(const char *monitor)
+static uint64_t run_oneshot100(uint64_t n)
 {
-    open_context();
-    bench_require(aio_context_set_fdmon(ctx, monitor, NULL), monitor);
-    bench_require(event_notifier_init(&notifier, false) == 0, "eventfd");
-    aio_set_event_notifier(ctx, &notifier, false, on_notifier, NULL, NULL);
-}
-
-static void open_notifier_epoll(void)
-{
-    open_notifier("epoll!");
-}
-
-static void open_notifier_io_uring(void)
-{
-    open_notifier("io_uring!");
-}
-
-static void open_notifier_poll(void)
-{
-    open_notifier("poll!");
-}
-
-static void close_notifier(void)
-{
-    aio_set_event_notifier(ctx, &notifier, false, NULL, NULL, NULL);
-    event_notifier_cleanup(&notifier);
-    close_context();
-}
-
-static uint64_t run_notifier(uint64_t n)
-{
-    uint64_t start = events;
-
-    while (events - start < n) {
-        event_notifier_set(&notifier);
-        aio_poll(ctx, true);
-    }
-    return events - start;
+    return run_oneshots(n, BATCH);
 }
 
 const BenchCase bench_cases[] = {
     {"bh1", run_bh1, open_bhs, close_bhs},
     {"bh100", run_bh100, open_bhs, close_bhs},
+    {"oneshot1", run_oneshot1, open_context, close_context},
     {"oneshot100", run_oneshot100, open_context, close_context},
-    {"notifier_poll", run_notifier, open_notifier_poll, close_notifier},
-    {"notifier_epoll", run_notifier, open_notifier_epoll, close_notifier},
-    {"notifier_io_uring", run_notifier, open_notifier_io_uring, close_notifier},
     {NULL, NULL, NULL, NULL},
 };

@@ -6,9 +6,6 @@
  */
 #include "harness.h"
 
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #ifdef HAVE_LIBUV
 #include <uv.h>
@@ -19,35 +16,6 @@
 
 enum { BATCH = 100 };
 
-/* ---- eventfd through a bare epoll --------------------------------------- */
-
-static int epoll_fd, event_fd;
-
-static void open_epoll(void)
-{
-    struct epoll_event event = {.events = EPOLLIN};
-
-    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    bench_require(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, event_fd, &event) == 0,
-                  "epoll_ctl");
-}
-
-static void close_epoll(void)
-{
-    close(event_fd);
-    close(epoll_fd);
-}
-
-static uint64_t run_epoll(uint64_t n)
-{
-    uint64_t value = 1;
-    struct epoll_event event;
-
-    for (uint64_t i = 0; i < n; i++) {
-        bench_require(write(event_fd, &value, 8) == 8, "write");
-        bench_require(epoll_wait(epoll_fd, &event, 1, -1) == 1, "epoll_wait");
-        bench_require(read(event_fd, &value, 8) == 8, "read");
     }
     return n;
 }
@@ -136,7 +104,6 @@ static uint64_t run_glib(uint64_t n)
 #endif
 
 const BenchCase bench_cases[] = {
-    {"epoll", run_epoll, open_epoll, close_epoll},
 #ifdef HAVE_LIBUV
     {"uv_idle1", run_uv, open_idle1, close_uv},
     {"uv_idle100", run_uv, open_idle100, close_uv},
