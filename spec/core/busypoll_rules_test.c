@@ -99,7 +99,7 @@ static void set_budget(AioContext *ctx)
 
 static AioHandler *node_of(const Device *d)
 {
-    return d->ctx->fd_table[d->fd];
+    return handler_find(d->ctx, d->fd);
 }
 
 /* ---- who ---------------------------------------------------------------- */
