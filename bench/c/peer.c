@@ -1,11 +1,9 @@
 /*
  * peer.c - the same work done by what others would use
  *
- * libuv and GLib where the machine has them, and the bare system calls.  Each
- * case has a twin in core.c; bench/groups says which.
+ * libuv and GLib, where the machine has them.  Each case has a twin in core.c; bench/groups says which.
  */
 #include "harness.h"
-
 
 #ifdef HAVE_LIBUV
 #include <uv.h>
@@ -15,10 +13,6 @@
 #endif
 
 enum { BATCH = 100 };
-
-    }
-    return n;
-}
 
 #ifdef HAVE_LIBUV
 /* ---- libuv -------------------------------------------------------------- */
