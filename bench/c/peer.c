@@ -1,7 +1,8 @@
 /*
  * peer.c - the same work done by what others would use
  *
- * libuv and GLib, where the machine has them.  Each case has a twin in core.c; bench/groups says which.
+ * libuv and GLib, where the machine has them.  Each case has a twin in core.c;
+ * bench/groups says which.
  */
 #include "harness.h"
 

@@ -258,9 +258,9 @@ EVERYWHERE(work_dropped_within_one_tick_is_found_in_the_next)
     c.work = true;
     ctx->poll_ns = 0;
     /* As a monitor and busy polling would: the inner one comes first. */
-    ASSERT(handler_make_ready(ctx, &ctx->ready_list, ctx->fd_table[inside.fd],
-                              EPOLLIN));
-    handler_make_poll_ready(ctx, ctx->fd_table[c.fd]);
+    ASSERT(handler_make_ready(ctx, &ctx->ready_list,
+                              handler_find(ctx, inside.fd), EPOLLIN));
+    handler_make_poll_ready(ctx, handler_find(ctx, c.fd));
     poke(inside.fd);
     timer_mod_ns(&timer, 0);
     ASSERT(aio_poll(ctx, true));
