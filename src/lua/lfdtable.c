@@ -12,6 +12,8 @@
 typedef struct FdUser {
     const LuaHandle *handle;
     struct LuaFdWatch *watch;
+    LuaFdYield *yield; /* a shy one: ask it to let go */
+    void *shy;
 } FdUser;
 
 struct LuaFdTable {
@@ -24,8 +26,8 @@ static FdUser *user_of(const LuaContext *c, int fd)
     return c->fds && fd < c->fds->size ? &c->fds->users[fd] : NULL;
 }
 
-/* The entry of @fd, made if need be; raises when there is no memory. */
-static FdUser *user_make(lua_State *L, LuaContext *c, int fd)
+/* The entry of @fd, made if need be; NULL when there is no memory. */
+static FdUser *user_make(LuaContext *c, int fd)
 {
     int old_size = c->fds ? c->fds->size : 0;
     int size = old_size ? old_size : 64;
@@ -39,7 +41,7 @@ static FdUser *user_make(lua_State *L, LuaContext *c, int fd)
     }
     table = realloc(c->fds, sizeof(*table) + (size_t)size * sizeof(FdUser));
     if (!table) {
-        luaL_error(L, "not enough memory to watch fd %d", fd);
+        return NULL;
     }
     memset(&table->users[old_size], 0,
            (size_t)(size - old_size) * sizeof(FdUser));
@@ -50,9 +52,18 @@ static FdUser *user_make(lua_State *L, LuaContext *c, int fd)
 
 void lfdtable_check(lua_State *L, LuaContext *c, int fd, bool waiting)
 {
-    FdUser *user = user_make(L, c, fd);
+    FdUser *user = user_make(c, fd);
     char what[160];
 
+    if (!user) {
+        luaL_error(L, "not enough memory to watch fd %d", fd);
+    }
+    if (user->yield && !user->yield(user->shy)) {
+        luaL_error(L,
+                   "fd %d cannot be watched: a task waits in a method of "
+                   "its socket",
+                   fd);
+    }
     if (user->handle) {
         handle_describe(user->handle, what, sizeof(what));
         luaL_error(L,
@@ -73,6 +84,19 @@ void lfdtable_claim(LuaContext *c, int fd, const LuaHandle *h)
 void lfdtable_claim_watch(LuaContext *c, int fd, struct LuaFdWatch *watch)
 {
     user_of(c, fd)->watch = watch;
+}
+
+bool lfdtable_claim_shy(LuaContext *c, int fd, LuaFdYield *yield, void *opaque)
+{
+    FdUser *user = user_make(c, fd);
+
+    if (!user || user->handle || user->watch ||
+        (user->yield && !user->yield(user->shy))) {
+        return false;
+    }
+    user->yield = yield;
+    user->shy = opaque;
+    return true;
 }
 
 struct LuaFdWatch *lfdtable_watch(const LuaContext *c, int fd)

@@ -26,6 +26,17 @@ void lfdtable_claim_watch(LuaContext *c, int fd, struct LuaFdWatch *watch);
 /* The waiting tasks of @fd, or NULL. */
 struct LuaFdWatch *lfdtable_watch(const LuaContext *c, int fd);
 
+/*
+ * lfdtable_claim_shy: @fd is watched by somebody who gives way
+ * @yield: lets go of the descriptor (with lfdtable_drop()), or returns false
+ *         because tasks wait
+ *
+ * Returns: false when the descriptor is watched already, or without memory;
+ * lfdtable_check() then raises for the former.
+ */
+typedef bool LuaFdYield(void *opaque);
+bool lfdtable_claim_shy(LuaContext *c, int fd, LuaFdYield *yield, void *opaque);
+
 /* Nobody watches @fd any more. */
 void lfdtable_drop(LuaContext *c, int fd);
 

@@ -38,6 +38,9 @@ void lfile_open(lua_State *L);    /* aio.file: a table of functions */
 void lbatch_open(lua_State *L);   /* aio.batch */
 void linfo_open(lua_State *L);    /* aio.probe */
 
+/* sockets and processes: modules of their own, made when required */
+void lnet_open(lua_State *L); /* aio.net.core */
+
 /* the rest */
 void lclock_open(lua_State *L); /* aio.now, now_ns, clock */
 void lerrno_open(lua_State *L); /* aio.errno, errname, size */
