@@ -36,6 +36,10 @@ if(AIOCTL_LUA)
   install(TARGETS aioctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   install(TARGETS aio_core_module
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/lua/5.4/aio)
+  if(TARGET aio_tls_module)
+    install(TARGETS aio_tls_module
+      LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/lua/5.4/aio)
+  endif()
   install(FILES ${CMAKE_SOURCE_DIR}/docs/aioctl.1
     DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   install(FILES ${CMAKE_SOURCE_DIR}/docs/lua-api.md

@@ -77,7 +77,15 @@ end
 --- net.listen(address [, options]) -> listening (or datagram) socket.
 function net.listen(spec, opts)
   opts = options.check(opts, "listen")
-  local where, message, errno = address.all(spec, opts, true)
+  local context, message, errno
+  if opts.tls then
+    context, message, errno = options.tls_context(opts.tls, true)
+    if not context then
+      return nil, message, errno
+    end
+  end
+  local where
+  where, message, errno = address.all(spec, opts, true)
   if not where then
     return nil, message, errno
   end
@@ -88,8 +96,8 @@ function net.listen(spec, opts)
       break
     end
   end
-  if sock and opts.tls then
-    core.set_tls_context(sock, options.tls_context(opts.tls, true))
+  if sock and context then
+    core.set_tls_context(sock, context)
   end
   return sock, message, errno
 end
@@ -119,7 +127,10 @@ end
 --- socket:starttls{...} -> true: from now on the data goes through TLS.
 function methods.starttls(sock, opts)
   opts = opts or {}
-  local context = options.tls_context(opts, opts.server)
+  local context, message, errno = options.tls_context(opts, opts.server)
+  if not context then
+    return nil, message, errno
+  end
   core.set_tls(sock, context, opts.server, opts.servername)
   return core.handshake(sock, opts.timeout)
 end

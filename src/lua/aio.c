@@ -19,6 +19,7 @@ static void (*const openers[])(lua_State *L) = {
     ltask_open,  lwaker_open, lscope_open,    lcoroutine_open, lrequire_open,
     lrun_open,   lbuf_open,   lbufpool_open,  lfile_open,      lbatch_open,
     linfo_open,  lhist_open,  lsync_open,     lselect_open,    lnet_open,
+    lproc_open,
 };
 
 /* luaopen_aio_core: the module's table; the VM is created on first use. */

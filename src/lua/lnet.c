@@ -236,6 +236,46 @@ static int core_wrap(lua_State *L)
     return 1;
 }
 
+/*
+ * core.pipe(child_reads) -> socket, socket: our end, the child's
+ * Each end has a file description of its own: only ours does not block.
+ */
+static int core_pipe(lua_State *L)
+{
+    int ours = lua_toboolean(L, 1) ? 1 : 0;
+    LuaSock *mine = sock_push(L);
+    LuaSock *childs = sock_push(L);
+    int fds[2];
+
+    if (pipe2(fds, O_CLOEXEC) < 0) {
+        return alua_fail(L, errno, NULL, "pipe");
+    }
+    sock_adopt(mine, fds[ours], AF_UNSPEC, SOCK_STREAM);
+    sock_adopt(childs, fds[!ours], AF_UNSPEC, SOCK_STREAM);
+    int ret = set_nonblocking(fds[ours]);
+    return ret < 0 ? alua_fail(L, ret, NULL, "pipe") : 2;
+}
+
+/* core.set_blocking(socket): for a child that it is handed to.  Sockets are
+ * never waited in here; of a pipe this end is the child's from now on. */
+static int core_set_blocking(lua_State *L)
+{
+    LuaSock *s = sock_check(L);
+    int flags = fcntl(s->fd, F_GETFL);
+
+    if (flags >= 0 && !s->listening) {
+        fcntl(s->fd, F_SETFL, flags & ~O_NONBLOCK);
+    }
+    return 0;
+}
+
+/* core.is_socket(value) -> boolean */
+static int core_is_socket(lua_State *L)
+{
+    lua_pushboolean(L, alua_test(L, 1, &sock_class) != NULL);
+    return 1;
+}
+
 /* core.set_external(socket, boolean) */
 static int core_set_external(lua_State *L)
 {
@@ -353,6 +393,9 @@ static const luaL_Reg core_functions[] = {
     {"socket", core_socket},
     {"pair", core_pair},
     {"wrap", core_wrap},
+    {"pipe", core_pipe},
+    {"set_blocking", core_set_blocking},
+    {"is_socket", core_is_socket},
     {"set_external", core_set_external},
     {"is_address", core_is_address},
     {"suggest", core_suggest},

@@ -39,7 +39,8 @@ void lbatch_open(lua_State *L);   /* aio.batch */
 void linfo_open(lua_State *L);    /* aio.probe */
 
 /* sockets and processes: modules of their own, made when required */
-void lnet_open(lua_State *L); /* aio.net.core */
+void lnet_open(lua_State *L);  /* aio.net.core */
+void lproc_open(lua_State *L); /* aio.proc.core */
 
 /* the rest */
 void lclock_open(lua_State *L); /* aio.now, now_ns, clock */

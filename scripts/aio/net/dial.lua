@@ -202,7 +202,7 @@ local function connect_any(spec, opts, deadline)
   return sock, message, errno
 end
 
-local function secure(sock, spec, opts, deadline)
+local function secure(sock, context, spec, opts, deadline)
   local tls = opts.tls == true and {} or opts.tls
   local guard <close> = setmetatable({ sock = sock }, Guard)
   local where = address.parse(spec)
@@ -210,7 +210,7 @@ local function secure(sock, spec, opts, deadline)
   if name == nil and not core.is_address(where) then
     name = where.host
   end
-  core.set_tls(sock, options.tls_context(opts.tls, false), false, name)
+  core.set_tls(sock, context, false, name)
   local ok, message, errno = core.handshake(sock, left(deadline))
   if not ok then
     return nil, message, errno
@@ -221,9 +221,16 @@ end
 --- dial(spec, opts) -> socket
 function dialer.dial(spec, opts)
   local deadline = opts.timeout and aio.now() + opts.timeout
-  local sock, message, errno = connect_any(spec, opts, deadline)
-  if sock and opts.tls then
-    return secure(sock, spec, opts, deadline)
+  local context, sock, message, errno
+  if opts.tls then
+    context, message, errno = options.tls_context(opts.tls, false)
+    if not context then
+      return nil, message, errno
+    end
+  end
+  sock, message, errno = connect_any(spec, opts, deadline)
+  if sock and context then
+    return secure(sock, context, spec, opts, deadline)
   end
   return sock, message, errno
 end

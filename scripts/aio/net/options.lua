@@ -89,6 +89,16 @@ local TLS_KNOWN <const> = {
 -- What tls = true means to a client: made once, it has read all CAs.
 local default_client
 
+-- The module, or an error that says what to do.
+local function load_library()
+  local ok, library = pcall(require, "aio.tls")
+  if not ok then
+    error("no TLS: the module aio.tls cannot be loaded (built without "
+      .. "OpenSSL?): " .. tostring(library), 0)
+  end
+  return library
+end
+
 --- tls_context(tls, server) -> context of aio.tls, made or shared
 function options.tls_context(tls, server)
   if tls == true then
@@ -105,12 +115,15 @@ function options.tls_context(tls, server)
   if tls.context then
     return tls.context
   end
-  local library = require "aio.tls"
+  local library = load_library()
   local plain = not (tls.ca or tls.cert or tls.key or tls.psk or tls.alpn
     or server) and tls.verify == nil
   if plain then
-    default_client = default_client or library.context {}
-    return default_client
+    local message, errno
+    if not default_client then
+      default_client, message, errno = library.context {}
+    end
+    return default_client, message, errno
   end
   return library.context {
     server = server, ca = tls.ca, cert = tls.cert, key = tls.key,

@@ -8,6 +8,7 @@
  * report.c    error messages the way stock lua prints them
  * repl.c      -i
  * search.c    modules and commands that are part of the executable
+ * cmodules.c  modules that are shared objects beside the executable
  * signals.c   INT, TERM, PIPE, USR1 and --timeout
  * osexit.c    os.exit() that leaves through the loop
  * glib.c      --glib: GLib's default loop drives ours
@@ -128,6 +129,9 @@ bool repl_run(Host *host, lua_State *L);
 
 /* Puts the searcher after package.preload's. @use_env: obey AIOCTL_SCRIPTS. */
 void search_install(lua_State *L, bool use_env);
+
+/* cmodules.c: finds aio.tls and the like; after search_install(). */
+void cmodules_install(lua_State *L);
 
 /* Pushes the compiled command @name; LUA_ERRFILE (nothing pushed) when there is
  * none, another error code with its message pushed when it does not compile. */

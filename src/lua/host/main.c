@@ -70,6 +70,7 @@ static int open_libraries(lua_State *L)
     lua_pushcclosure(L, preload_core, 1);
     lua_setfield(L, -2, "aio.core");
     search_install(L, !host->options.no_env);
+    cmodules_install(L);
     osexit_install(host, L);
     chunk_create_arg(host, L);
     lua_gc(L, LUA_GCGEN, 0, 0);
