@@ -1,57 +1,40 @@
--- echo - an fd handler on any socket, here one of LuaSocket's
+-- echo - a server and its clients, each connection a task
 --
--- The server is callbacks on file descriptors.  The client is a task, which
--- reads like blocking code: wait_fd() parks it until the socket is readable.
+-- accepts() and lines() park their task until there is something; the loop
+-- serves all the others meanwhile.  A <close> variable closes a connection
+-- however its task ends.
 --
 -- Output:
 --   server: client connected
---   client: one
---   client: two
---   server: client gone
+--   client: ONE
+--   client: TWO
+--   server: client gone after 2 lines
 
 local aio = require "aio"
-local socket = require "socket"
+local net = require "aio.net"
 
-local function serve(listener)
-  local handlers = {}
-
-  local function client(peer)
-    peer:settimeout(0)
-    local fd = peer:getfd()
-    handlers[fd] = aio.fd(fd, {
-      name = "echo client",
-      read = function()
-        local line, problem = peer:receive("*l")
-        if line then
-          peer:send(line .. "\n")
-        elseif problem == "closed" then
-          print("server: client gone")
-          handlers[fd]:delete()
-          peer:close()
-        end
-      end,
-    })
+local function serve(sock)
+  local peer <close> = sock
+  local count = 0
+  print("server: client connected")
+  for line in peer:lines { timeout = 5 } do
+    count = count + 1
+    peer:send { line:upper(), "\n" }
   end
-
-  listener:settimeout(0)
-  handlers.listener = aio.fd(listener:getfd(), {
-    name = "echo listener",
-    read = function()
-      print("server: client connected")
-      client(assert(listener:accept()))
-      handlers.listener:delete() -- one client is enough here
-    end,
-  })
+  print("server: client gone after " .. count .. " lines")
 end
 
-local listener = assert(socket.bind("127.0.0.1", 0))
-serve(listener)
+local listener <close> = assert(net.listen("tcp:127.0.0.1:0"))
+aio.spawn(function()
+  for sock in listener:accepts() do
+    aio.spawn(serve, sock)
+  end
+end)
 
-local _, port = listener:getsockname()
-local client = assert(socket.connect("127.0.0.1", port))
+local client <close> = assert(net.dial(listener:name(), { timeout = 5 }))
 for _, word in ipairs { "one", "two" } do
   client:send(word .. "\n")
-  assert(aio.wait_fd(client:getfd(), "r", 5))
-  print("client: " .. client:receive("*l"))
+  print("client: " .. assert(client:recv_line(5)))
 end
-client:close()
+client:shutdown() -- the server reads the end, and closes
+client:recv()

@@ -7,6 +7,8 @@
 local aio = require "aio"
 local file = require "aio.file"
 local host = require "support.host"
+local net = require "aio.net"
+local proc = require "aio.proc"
 local sync = require "aio.sync"
 
 local FILE_FIELDS <const> = {
@@ -29,6 +31,9 @@ local function objects()
     guard = sync.mutex():guard(), rwlock = sync.rwlock(), cond = sync.cond(),
     latch = sync.latch(1), rate = sync.rate(1), watch = file.watch("."),
     lock = file.tmp(".", {}):lock("shared"),
+    sock = net.pair(),
+    address = net.address("tcp:127.0.0.1:1"),
+    process = assert(proc.spawn { "true" }),
   }
 end
 
@@ -38,6 +43,15 @@ local function add_names(names, prefix, functions)
   end
 end
 
+-- A class written in Lua is its own metatable.
+local function without_meta(class)
+  local methods = {}
+  for name, method in pairs(class) do
+    methods[name] = not name:find("^__") and method or nil
+  end
+  return methods
+end
+
 -- names() -> set of "aio.x", "task:x", "f.x"
 local function names()
   local set = {}
@@ -45,11 +59,16 @@ local function names()
   add_names(set, "file.", file)
   add_names(set, "sync.", sync)
   add_names(set, "f:", file.methods)
+  add_names(set, "net.", net)
+  add_names(set, "proc.", proc)
   for _, field in ipairs(FILE_FIELDS) do
     set["f." .. field] = true
   end
+  for _, field in ipairs { "stdin", "stdout", "stderr" } do
+    set["process." .. field] = true
+  end
   for word, object in pairs(objects()) do
-    add_names(set, word .. ":", getmetatable(object).__index)
+    add_names(set, word .. ":", without_meta(getmetatable(object).__index))
     if getmetatable(object).__index.close then
       object:close()
     end
@@ -81,6 +100,8 @@ local WORDS <const> = {
   Event = "event:", Guard = "guard:", File = "f:",
   Watch = "watch:", FileLock = "lock:",
   Rwlock = "rwlock:", Cond = "cond:", Latch = "latch:", Rate = "rate:",
+  ["aio.net"] = "net.", net = "net.", ["aio.proc"] = "proc.", proc = "proc.",
+  Socket = "sock:", Address = "address:", Process = "process:",
 }
 
 -- One line of the types into the set; @class is the last one declared.
@@ -91,8 +112,8 @@ local function add_type(set, line, class)
     return
   end
   name = line:match("^%-%-%-@field ([%w_]+)%??%s")
-  if name and class == "File" then
-    set["f." .. name] = true
+  if name and (class == "File" or class == "Process") then
+    set[(class == "File" and "f." or "process.") .. name] = true
   elseif name and WORDS[class] then
     set[WORDS[class] .. name] = true
   end

@@ -4,6 +4,7 @@
 -- makes the pipes and collects output.
 local aio = require "aio"
 local core = require "aio.proc.core"
+require "aio.net" -- adds methods to sockets
 local net = require "aio.net.core"
 
 local proc = {}

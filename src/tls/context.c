@@ -74,7 +74,9 @@ static int alpn_select(SSL *ssl, const unsigned char **out,
 
 static bool fail(char *error, size_t size, const char *file, const char *what)
 {
-    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    unsigned long code = ERR_peek_error(); /* the first: the cause */
+    const char *reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code))
+                                                : ERR_reason_error_string(code);
 
     snprintf(error, size, "%s: %s: %s", file, what,
              reason ? reason : "no reason given");
