@@ -320,4 +320,38 @@ SCENARIO(histograms, false,
          "local h = aio.hist() for i = 1, 100 do h:record(i * 1000) end "
          "h:merge(aio.hist():record(5)) h:summary('a') h:hgrm() h:json()")
 
+SCENARIO(sockets, false,
+         "local core = require 'aio.net.core' "
+         "local m = core.methods "
+         "local a, b = core.pair('stream') "
+         "a:send('one\\ntwo') a:send({'x', aio.buf(3)}) "
+         "b:recv_line() b:recv_exact(2) b:recv(100) b:recv(1, 0) "
+         "b:recv_exact(4, 0) b:try_recv() a:try_send('y') "
+         "local r = aio.spawn(function() b:recv_exact(100) end) "
+         "aio.yield() r:cancel() r:pjoin() "
+         "a:sendfd(b, 'fd') local c, d = core.pair('seqpacket') "
+         "c:send('xy') d:recvfd() "
+         "tostring(a) a:name() b:option('sndbuf') a:shutdown() a:close()")
+
+SCENARIO(connections, false,
+         "local core = require 'aio.net.core' "
+         "local where = core.numeric('127.0.0.1', 0) "
+         "local l = core.socket(where) core.bind(l, where) "
+         "core.listen(l, 8) l:accept(0) l:try_accept() "
+         "local a = core.socket(where) core.connect(a, l:name()) "
+         "local b = l:accept(1) b:send('x') a:recv() tostring(b:peer()) "
+         "a:close() core.lookup('localhost', '1') "
+         "local u = core.socket(core.numeric('127.0.0.1', 0, 'datagram')) "
+         "core.bind(u, core.numeric('127.0.0.1', 0, 'datagram')) "
+         "core.sendto(u, 'x', u:name()) u:recvfrom()")
+
+SCENARIO(processes, false,
+         "local core = require 'aio.proc.core' "
+         "local net = require 'aio.net.core' "
+         "local ours, childs = net.pipe(true) "
+         "local p = core.spawn{argv = {'cat'}, [0] = childs, "
+         "  [1] = 1, cwd = '/'} "
+         "childs:close() ours:send('') ours:close() p:wait(0) p:wait() "
+         "p:kill() core.environ() core.spawn{argv = {'/nonexistent'}}")
+
 SCENARIO(deadlock, true, "aio.spawn(function() aio.park() end) aio.park()")

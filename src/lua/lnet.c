@@ -117,6 +117,7 @@ LuaSock *sock_push(lua_State *L)
     lua_setiuservalue(L, -2, SOCK_UV_CONTEXT);
     handle_open(L, &s->handle, vm->home, "socket", 0);
     s->handle.release = sock_release;
+    s->scratch = sock_scratch(L);
     return s;
 }
 

@@ -91,6 +91,7 @@ typedef struct LuaSock {
     /* Bytes received and not yet asked for: input[input_at .. input_end). */
     char *input;
     size_t input_at, input_end, input_size;
+    char *scratch;    /* of the VM: for one call that does not park */
     size_t line_seen; /* bytes of it that hold no end of line */
 
     /* The socket file that is removed on close: created by this process. */
@@ -101,8 +102,7 @@ typedef struct LuaSock {
     const TlsOps *tls;       /* NULL: plain */
     TlsContext *tls_context; /* listener: of what it accepts; user value 2 */
     TlsSession *session;
-    int tls_side;      /* what it wants to be ready when it says EAGAIN */
-    char *tls_scratch; /* of the VM; see sock_scratch() */
+    int tls_side; /* what it wants to be ready when it says EAGAIN */
 } LuaSock;
 
 extern const AluaClass sock_class;
@@ -169,7 +169,7 @@ int sock_fail(lua_State *L, LuaSock *s, int64_t ret, const char *call);
 
 enum { SCRATCH_SIZE = 65536 };
 
-/* Memory of the VM for one call that does not park. */
+/* Memory of the VM, SCRATCH_SIZE bytes; every socket has its address. */
 char *sock_scratch(lua_State *L);
 
 /* One receive of at most @n bytes without waiting, through TLS if need be;

@@ -178,7 +178,6 @@ static int64_t accept_now(LuaSock *s, LuaSock *to)
         to->peer = s->peer;
     }
     to->external = s->external;
-    to->tls_scratch = s->tls_scratch;
     if (s->tls_context && !tls_begin(to, s->tls_context, true, NULL)) {
         return -ENOMEM;
     }

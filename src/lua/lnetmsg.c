@@ -205,7 +205,7 @@ static int sock_recvfrom(lua_State *L)
     luaL_argcheck(L, n > 0, 2, "a count must be positive");
     struct iovec iov = {
         .iov_base = buf                 ? (void *)buf->base
-                    : n <= SCRATCH_SIZE ? sock_scratch(L)
+                    : n <= SCRATCH_SIZE ? (void *)s->scratch
                                         : lua_newuserdatauv(L, (size_t)n, 0),
         .iov_len = (size_t)n,
     };
@@ -313,14 +313,14 @@ static int sock_recvfd(lua_State *L)
     lua_Integer n = luaL_optinteger(L, 2, 4096);
     int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
     int fds[FDS_MAX];
-    FdControl control;
+    FdControl control = {0};
     SockUse use;
 
     check_unix(L, s);
     luaL_argcheck(L, n > 0 && n <= SCRATCH_SIZE, 2, "1 to 65536 expected");
     luaL_argcheck(L, s->input_at == s->input_end, 1,
                   "data received by recv_line() is still to be read");
-    struct iovec iov = {.iov_base = sock_scratch(L), .iov_len = (size_t)n};
+    struct iovec iov = {.iov_base = s->scratch, .iov_len = (size_t)n};
     struct msghdr msg = {
         .msg_iov = &iov,
         .msg_iovlen = 1,

@@ -93,7 +93,7 @@ static void recv_count(lua_State *L, const LuaSock *s, lua_Integer n,
         span->base = lua_newuserdatauv(L, span->n, 0);
     } else {
         span->n = n > SCRATCH_SIZE ? SCRATCH_SIZE : span->n;
-        span->base = sock_scratch(L);
+        span->base = s->scratch;
     }
 }
 

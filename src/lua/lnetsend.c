@@ -88,7 +88,7 @@ static int64_t send_tls(LuaSock *s, FileSpan *span)
     if (span->iovcnt == 1 || span->iov->iov_len >= RECORD_MAX) {
         return tls_write_some(s, span->iov->iov_base, span->iov->iov_len);
     }
-    char *scratch = s->tls_scratch;
+    char *scratch = s->scratch;
     for (int i = 0; i < span->iovcnt && n < RECORD_MAX; i++) {
         size_t room = RECORD_MAX - n;
         size_t take = span->iov[i].iov_len < room ? span->iov[i].iov_len : room;

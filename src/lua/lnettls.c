@@ -135,7 +135,6 @@ static int core_set_tls(lua_State *L)
         return luaL_error(L, "data received before the handshake is still to "
                              "be read: it was not protected");
     }
-    s->tls_scratch = sock_scratch(L);
     if (!tls_begin(s, context, server, servername)) {
         return luaL_error(L, "not enough memory");
     }
@@ -148,7 +147,6 @@ static int core_set_tls_context(lua_State *L)
     LuaSock *s = sock_check(L);
 
     s->tls_context = check_context(L, 2);
-    s->tls_scratch = sock_scratch(L);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, 1, SOCK_UV_TLS);
     return 0;
