@@ -10,15 +10,15 @@ io.stdout:flush()
 local loop = cqueues.new()
 loop:wrap(function()
   for sock in server:clients() do
-    sock:setmode("bn", "bn")
+    sock:setmode("b", "bf")
     loop:wrap(function()
       while true do
-        local data = sock:recv(-65536)
+        local data = sock:read(-65536)
         if not data then
           sock:close()
           return
         end
-        sock:send(data, 1, #data)
+        sock:write(data)
         sock:flush()
       end
     end)
