@@ -109,14 +109,44 @@ describe("net.listen and net.dial", function()
     assert.is_not_nil(a)
   end)
 
-  it("try every address of a name", function()
-    local dial = require "aio.net.dial"
-    assert.is_function(dial.dial)
+  -- dial a name that has these addresses
+  local function dial_all(list, opts)
+    local core = require "aio.net.core"
+    local lookup = core.lookup
+    core.lookup = function() return list end
+    local result = table.pack(pcall(net.dial, "tcp:several:1", opts))
+    core.lookup = lookup
+    return table.unpack(result, 2, result.n)
+  end
+
+  local function refused()
     local l <close> = listener()
-    local a <close> = assert(net.dial {
-      host = "localhost", port = l:name():port(),
-    })
-    assert.equal("127.0.0.1", a:peer():host())
+    return l:name()
+  end
+
+  it("try every address of a name", function()
+    local l <close> = listener()
+    local a = assert(dial_all { refused(), l:name(), refused() })
+    assert.equal(l:name(), a:peer())
+    local bad = { refused(), refused() }
+    local value, message, errno = dial_all(bad)
+    assert_error("ECONNREFUSED", value, message, errno)
+    for _, part in ipairs { tostring(bad[1]), tostring(bad[2]),
+      "(dialing tcp:several:1)" } do
+      assert.matches(part, message, 1, true)
+    end
+  end)
+
+  it("do not wait for an address that is silent", function()
+    local full <close> = net_support.full_listener()
+    local l <close> = listener()
+    local start = aio.now()
+    local a = assert(dial_all({ full:name(), l:name() }, 20))
+    assert.equal(l:name(), a:peer())
+    assert.is_true(aio.now() - start < 5)
+    assert_timeout(dial_all({ full:name(), full:name() }, 0.02))
+    aio.sleep(0.002) -- the attempts see that they are given up
+    assert.equal(1, #aio.tasks())
   end)
 end)
 
