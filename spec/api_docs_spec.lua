@@ -34,6 +34,7 @@ local function objects()
     sock = net.pair(),
     address = net.address("tcp:127.0.0.1:1"),
     process = assert(proc.spawn { "true" }),
+    thread = aio.iothread(),
   }
 end
 
@@ -102,6 +103,7 @@ local WORDS <const> = {
   Rwlock = "rwlock:", Cond = "cond:", Latch = "latch:", Rate = "rate:",
   ["aio.net"] = "net.", net = "net.", ["aio.proc"] = "proc.", proc = "proc.",
   Socket = "sock:", Address = "address:", Process = "process:",
+  IOThread = "thread:",
 }
 
 -- One line of the types into the set; @class is the last one declared.

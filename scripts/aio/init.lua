@@ -8,5 +8,6 @@ local aio = require "aio.core"
 package.loaded["aio"] = aio
 
 aio.sync = require "aio.sync"
+require "aio.iothread"
 
 return aio

@@ -370,4 +370,39 @@ NATIVE_SCENARIO(processes, "it does not know pidfd_open",
                 "childs:close() ours:send('') ours:close() p:wait(0) p:wait() "
                 "p:kill() core.environ() core.spawn{argv = {'/nonexistent'}}")
 
+SCENARIO(iothreads, false,
+         "local t <close> = aio.iothread('t', {poll_max_ns = 0, affinity = 0}) "
+         "local x = {1, {2}} x.x = x "
+         "local c = t:call(function(v, b) return v, b, function() "
+         "  return x end end, x, aio.buf(10)) "
+         "local v, b = c:join() b:close() "
+         "t:call(function() error('e' .. 1) end):pjoin() "
+         "pcall(t.call, t, print, {coroutine.create(print)}) "
+         "local s = t:call(function() return 1 end) s:cancel() "
+         "t:context():notify() tostring(t) t:close() s:pjoin()")
+
+SCENARIO(shared_channels, false,
+         "local t <close> = aio.iothread() "
+         "local c = aio.sync.chan(1) c:put('a' .. 1) "
+         "local g = aio.spawn(function() c:put('b') end) aio.yield() "
+         "local e = t:call(function(c) for v in c:iter() do end end, c) "
+         "g:join() for i = 1, 3 do c:put({i, 'x' .. i}) end c:close() "
+         "e:join() c:get(0) t:channel(2):try_put(aio.buf(1)) t:close()")
+
+SCENARIO(objects_that_cross, false,
+         "local t <close> = aio.iothread() "
+         "local bh <close> = aio.bh(function() end) "
+         "local r <close> = bh:remote() "
+         "local f = assert(aio.file.open('/dev/null')) "
+         "t:call(function(w, r, f, c) w() r:schedule() r:close() "
+         "  f:close() return w, c end, aio.self():waker(), r, f, "
+         "  aio.context()):join() aio.park(1) r:close() f:close() t:close()")
+
+SCENARIO(offload, false,
+         "local s, b = aio.offload(function(s, b) return s .. s, b end, "
+         "  'a' .. 1, aio.buf(5)) b:close() "
+         "pcall(aio.offload, function() error('o' .. 1) end) "
+         "local j = aio.spawn(aio.offload, function() return 1 end) "
+         "aio.yield() j:cancel() j:pjoin()")
+
 SCENARIO(deadlock, true, "aio.spawn(function() aio.park() end) aio.park()")

@@ -14,12 +14,12 @@
 #include "vm.h"
 
 static void (*const openers[])(lua_State *L) = {
-    lclock_open, lerrno_open, lstats_open,    lcontext_open,   lbh_open,
-    ltimer_open, lfd_open,    lnotifier_open, lwait_open,      lsignal_open,
-    ltask_open,  lwaker_open, lscope_open,    lcoroutine_open, lrequire_open,
-    lrun_open,   lbuf_open,   lbufpool_open,  lfile_open,      lbatch_open,
-    linfo_open,  lhist_open,  lsync_open,     lselect_open,    lnet_open,
-    lproc_open,
+    lclock_open, lerrno_open,    lstats_open,    lcontext_open,   lbh_open,
+    ltimer_open, lfd_open,       lnotifier_open, lwait_open,      lsignal_open,
+    ltask_open,  lwaker_open,    lscope_open,    lcoroutine_open, lrequire_open,
+    lrun_open,   lbuf_open,      lbufpool_open,  lfile_open,      lbatch_open,
+    linfo_open,  lhist_open,     lsync_open,     lselect_open,    lnet_open,
+    lproc_open,  liothread_open, loffload_open,
 };
 
 /* luaopen_aio_core: the module's table; the VM is created on first use. */

@@ -19,9 +19,14 @@
  */
 static bool extra_space_is_ours;
 
-void alua_claim_extra_space(lua_State *L)
+void alua_clear_extra_space(lua_State *L)
 {
     *(LuaVM **)lua_getextraspace(L) = NULL;
+}
+
+void alua_claim_extra_space(lua_State *L)
+{
+    alua_clear_extra_space(L);
     extra_space_is_ours = true;
 }
 
@@ -165,6 +170,16 @@ int alua_traceback(lua_State *L)
     lua_rawseti(L, 2, TB_TEXT);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_traceback);
     return 1;
+}
+
+void alua_file_traceback(lua_State *L)
+{
+    lua_createtable(L, 3, 0);
+    lua_insert(L, -2);
+    lua_rawseti(L, -2, TB_TEXT);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, TB_VALUE);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_traceback);
 }
 
 void alua_take_traceback(lua_State *L)

@@ -50,14 +50,27 @@ static void throw_here(lua_State *L, LuaVM *vm)
     }
 }
 
+/* What C functions of ours do between two calls is not to be torn apart; a C
+ * function that goes on for long cannot be interrupted anyway. */
+static bool is_in_lua(lua_State *L, lua_Debug *ar)
+{
+    lua_getinfo(L, "S", ar);
+    return ar->what[0] != 'C';
+}
+
 static void interrupt_hook(lua_State *L, lua_Debug *ar)
 {
     LuaVM *vm = alua_vm_of(L);
     LuaVMPrivate *priv = vm->priv;
 
+    if (!is_in_lua(L, ar)) {
+        return;
+    }
     if (priv->attention & VM_INTERRUPTED) {
         vm_interrupt_deliver(vm);
-        priv->spin_deadline = task_deadline(MAKE_WAY_NS);
+        if (!priv->spin_deadline) { /* asked again meanwhile: no longer */
+            priv->spin_deadline = task_deadline(MAKE_WAY_NS);
+        }
     }
     if (!priv->spin_deadline) {
         lua_sethook(L, NULL, 0, 0);

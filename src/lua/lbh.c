@@ -5,46 +5,25 @@
  * context outlives its bottom halves.  A bh is armed (anchored) from schedule()
  * until its callback starts, and as long as a remote proxy of it exists; an
  * idle bh is ordinary garbage.
- *
- * A remote proxy is a counted C object between threads: any thread may schedule
- * through it.  It never touches the LuaBH: it schedules the QEMUBH under its
- * lock, and closing the bh takes the QEMUBH away under the same lock.
  */
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdlib.h>
-
 #include "block/aio.h"
 #include "lcheck.h"
 #include "lcontext.h"
+#include "lremote.h"
 #include "open.h"
 #include "qemu/main-loop.h"
 
 enum { UV_CALLBACK = 1, UV_CONTEXT };
 
-/* One per bh that was ever asked for a proxy; all proxies share it. */
-typedef struct Remote {
-    atomic_int refs; /* the bh's own and one per proxy */
-    pthread_mutex_t lock;
-    QEMUBH *bh; /* under lock; NULL once the bh is closed */
-} Remote;
-
 typedef struct LuaBH {
     LuaHandle handle;
     QEMUBH *bh;
-    Remote *remote;
-    int proxies; /* open proxies in this VM: the bh stays armed */
+    Remote *remote; /* what its proxies share, made for the first one */
     bool scheduled;
     bool oneshot; /* aio.defer: closed when it fires */
 } LuaBH;
 
-typedef struct LuaRemoteBH {
-    AluaObject object;
-    Remote *remote; /* NULL when closed; user value 1 is the bh */
-} LuaRemoteBH;
-
 static const AluaClass bh_class;
-static const AluaClass remote_class;
 
 static LuaBH *bh_check(lua_State *L)
 {
@@ -58,7 +37,7 @@ static LuaBH *bh_check(lua_State *L)
  * schedule it. */
 static void bh_settle(lua_State *L, LuaBH *self)
 {
-    if (!self->scheduled && self->proxies == 0) {
+    if (!self->scheduled && !(self->remote && remote_is_live(self->remote))) {
         handle_disarm(L, &self->handle);
     }
 }
@@ -86,24 +65,12 @@ static void bh_fire(void *opaque)
     alua_enter(&self->handle, bh_run, self);
 }
 
-static void remote_unref(Remote *remote)
-{
-    if (atomic_fetch_sub_explicit(&remote->refs, 1, memory_order_acq_rel) ==
-        1) {
-        pthread_mutex_destroy(&remote->lock);
-        free(remote);
-    }
-}
-
 static void bh_release(LuaHandle *h)
 {
     LuaBH *self = (LuaBH *)h;
 
     if (self->remote) {
-        pthread_mutex_lock(&self->remote->lock);
-        self->remote->bh = NULL;
-        pthread_mutex_unlock(&self->remote->lock);
-        remote_unref(self->remote);
+        remote_detach(self->remote);
         self->remote = NULL;
     }
     if (self->bh) {
@@ -214,16 +181,15 @@ static int bh_close(lua_State *L)
     return 0;
 }
 
-static Remote *remote_new(QEMUBH *bh)
+/* The last proxy of the bh is gone. */
+static void bh_forgotten(void *opaque)
 {
-    Remote *remote = calloc(1, sizeof(*remote));
+    LuaBH *self = opaque;
+    lua_State *L = self->handle.object.vm->main;
 
-    if (remote) {
-        atomic_init(&remote->refs, 1);
-        pthread_mutex_init(&remote->lock, NULL);
-        remote->bh = bh;
+    if (lua_checkstack(L, LUA_MINSTACK)) { /* else it stays armed */
+        bh_settle(L, self);
     }
-    return remote;
 }
 
 /*
@@ -234,72 +200,22 @@ static Remote *remote_new(QEMUBH *bh)
 static int bh_remote(lua_State *L)
 {
     LuaBH *self = bh_check(L);
-    LuaRemoteBH *proxy = alua_new(L, &remote_class, sizeof(*proxy), 1);
 
-    if (!self->remote && !(self->remote = remote_new(self->bh))) {
-        return luaL_error(L, "not enough memory");
+    if (!self->remote) {
+        self->remote =
+            remote_new(self->handle.object.vm, self->bh, bh_forgotten, self);
+        if (!self->remote) {
+            return luaL_error(L, "not enough memory");
+        }
     }
-    lua_pushvalue(L, 1);
-    lua_setiuservalue(L, -2, UV_CALLBACK);
+    remote_push(L, self->remote, 1);
     handle_arm(L, &self->handle, 1);
-    atomic_fetch_add_explicit(&self->remote->refs, 1, memory_order_relaxed);
-    proxy->remote = self->remote;
-    self->proxies++;
     return 1;
 }
 
 static int bh_tostring(lua_State *L)
 {
     return lcheck_tostring(L, alua_check(L, 1, &bh_class));
-}
-
-/*
- * proxy:schedule() -> proxy
- * Raises when the bh or the proxy has been closed.
- */
-static int remote_schedule(lua_State *L)
-{
-    LuaRemoteBH *self = alua_check(L, 1, &remote_class);
-    bool open;
-    LuaBH *bh;
-
-    if (!self->remote) {
-        return luaL_error(L, "remote bh is closed");
-    }
-    lua_getiuservalue(L, 1, UV_CALLBACK);
-    bh = lua_touserdata(L, -1);
-    bh->scheduled = true; /* closing the proxy now must not lose the call */
-    pthread_mutex_lock(&self->remote->lock);
-    open = self->remote->bh != NULL;
-    if (open) {
-        qemu_bh_schedule(self->remote->bh);
-    }
-    pthread_mutex_unlock(&self->remote->lock);
-    if (!open) {
-        return luaL_error(L, "remote bh: its bh is closed");
-    }
-    lua_settop(L, 1);
-    return 1;
-}
-
-/* proxy:close(): the bh may be collected again; idempotent. */
-static int remote_close(lua_State *L)
-{
-    LuaRemoteBH *self = alua_check(L, 1, &remote_class);
-    LuaBH *bh;
-
-    if (!self->remote) {
-        return 0;
-    }
-    remote_unref(self->remote);
-    self->remote = NULL;
-    lua_getiuservalue(L, 1, UV_CALLBACK);
-    bh = lua_touserdata(L, -1);
-    bh->proxies--;
-    if (bh->handle.owner) {
-        bh_settle(L, bh);
-    }
-    return 0;
 }
 
 static const luaL_Reg bh_methods[] = {
@@ -328,24 +244,6 @@ static const AluaClass bh_class = {
     .is_handle = true,
 };
 
-static const luaL_Reg remote_methods[] = {
-    {"schedule", remote_schedule},
-    {"close", remote_close},
-    {NULL, NULL},
-};
-
-static const luaL_Reg remote_metamethods[] = {
-    {"__close", remote_close},
-    {"__gc", remote_close},
-    {NULL, NULL},
-};
-
-static const AluaClass remote_class = {
-    .name = "aio.remote_bh",
-    .methods = remote_methods,
-    .metamethods = remote_metamethods,
-};
-
 static const luaL_Reg bh_functions[] = {
     {"bh", bh_new},
     {"defer", bh_defer},
@@ -355,6 +253,6 @@ static const luaL_Reg bh_functions[] = {
 void lbh_open(lua_State *L)
 {
     alua_class(L, &bh_class);
-    alua_class(L, &remote_class);
+    lremote_open(L);
     alua_setfuncs(L, bh_functions);
 }

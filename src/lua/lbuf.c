@@ -70,6 +70,16 @@ void slab_register(BufSlab *slab, AioContext *ctx)
     }
 }
 
+void slab_unregister(BufSlab *slab)
+{
+    if (slab->ctx) {
+        aio_buffer_unregister(slab->ctx, slab->slot);
+        aio_context_unref(slab->ctx);
+        slab->ctx = NULL;
+        slab->slot = -1;
+    }
+}
+
 BufSlab *slab_ref(BufSlab *slab)
 {
     slab->refs++;
@@ -81,10 +91,7 @@ void slab_unref(BufSlab *slab)
     if (--slab->refs > 0) {
         return;
     }
-    if (slab->ctx) {
-        aio_buffer_unregister(slab->ctx, slab->slot);
-        aio_context_unref(slab->ctx);
-    }
+    slab_unregister(slab);
     if (slab->mapped > 0) {
         munmap(slab->base, slab->mapped);
     } else {
@@ -244,8 +251,9 @@ static int buf_new(lua_State *L)
         opt_check_align(L, opt_size_field(L, 1, "align", BUF_ALIGN_DEFAULT));
     bool registered = opt_boolean_field(L, 1, "register", false);
     LuaBuf *b = buf_push_new(L, (size_t)size, align);
-    if (registered && size > 0) {
-        slab_register(b->slab, alua_vm(L)->home->ctx);
+    LuaContext *home = alua_vm(L)->home; /* aio.offload() has none */
+    if (registered && size > 0 && home) {
+        slab_register(b->slab, home->ctx);
     }
     return 1;
 }
@@ -290,18 +298,6 @@ static void check_idle(lua_State *L, const LuaBuf *b, const char *verb)
         luaL_error(L, "cannot %s the buffer: %d operation%s in flight", verb,
                    (int)b->root->pins, b->root->pins == 1 ? "" : "s");
     }
-}
-
-/* Leaves @b closed and every slice of it stale; returns its share. */
-static BufSlab *buf_detach(LuaBuf *b)
-{
-    BufSlab *slab = b->slab;
-
-    b->base = NULL;
-    b->size = 0;
-    b->slab = NULL;
-    b->generation++;
-    return slab;
 }
 
 /* Not reached while pinned: the I/O keeps the userdata on a Lua stack. */

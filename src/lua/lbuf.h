@@ -63,6 +63,18 @@ static inline void buf_unpin(LuaBuf *b)
     b->root->pins--;
 }
 
+/* Leaves @b closed and every slice of it stale; returns its share. */
+static inline BufSlab *buf_detach(LuaBuf *b)
+{
+    BufSlab *slab = b->slab;
+
+    b->base = NULL;
+    b->size = 0;
+    b->slab = NULL;
+    b->generation++;
+    return slab;
+}
+
 /* Slot of @b's memory in @ctx's registered buffers, or -1. */
 static inline int buf_slot(const LuaBuf *b, const AioContext *ctx)
 {
@@ -82,6 +94,7 @@ uint8_t *buf_range(lua_State *L, const LuaBuf *b, int64_t off, int64_t len);
  */
 BufSlab *slab_new(size_t size, size_t align);
 void slab_register(BufSlab *slab, AioContext *ctx);
+void slab_unregister(BufSlab *slab); /* idempotent */
 BufSlab *slab_ref(BufSlab *slab);
 void slab_unref(BufSlab *slab);
 

@@ -1,5 +1,5 @@
 /*
- * lchan.c - class aio.chan: a queue of values between tasks of one thread
+ * lchan.c - class aio.chan: a queue of values between tasks
  *
  * User value 1 is a table with the queued values under the keys head..tail-1.
  * A waiting task's value travels over its own Lua stack: a getter gets it moved
@@ -11,20 +11,13 @@
  * only while the queue is full.  Both queues are FIFO.
  *
  * @at is the channel's index on the stack: select() has several.
+ * All that holds until the channel is sent to another thread: see lchan.h.
  */
 #include <errno.h>
 
-#include "lsync.h"
+#include "lchan.h"
 
 enum { UV_ITEMS = 1 };
-
-typedef struct LuaChan {
-    AluaObject object;
-    lua_Integer capacity;
-    lua_Integer head, tail; /* keys of the queued values */
-    bool closed;
-    WaitQueue getters, putters;
-} LuaChan;
 
 static LuaChan *chan_check(lua_State *L)
 {
@@ -33,11 +26,16 @@ static LuaChan *chan_check(lua_State *L)
 
 static lua_Integer chan_count(const LuaChan *self)
 {
-    return self->tail - self->head;
+    return self->shared ? sharedchan_count(self->shared)
+                        : self->tail - self->head;
 }
 
-/* nil, "closed", EPIPE */
-static int push_closed(lua_State *L)
+static bool chan_is_shut(const LuaChan *self)
+{
+    return self->shared ? sharedchan_is_closed(self->shared) : self->closed;
+}
+
+int chan_push_closed(lua_State *L)
 {
     lua_pushnil(L);
     lua_pushliteral(L, "closed");
@@ -59,10 +57,9 @@ static void items_add(lua_State *L, LuaChan *self, int at, bool again)
     }
 }
 
-/* Pushes the first queued value and removes it. */
-static void items_take(lua_State *L, LuaChan *self, int at)
+void chan_take_item(lua_State *L, int arg, LuaChan *self)
 {
-    lua_getiuservalue(L, at, UV_ITEMS);
+    lua_getiuservalue(L, arg, UV_ITEMS);
     lua_rawgeti(L, -1, self->head);
     lua_pushnil(L);
     lua_rawseti(L, -3, self->head);
@@ -114,7 +111,7 @@ static bool chan_take(lua_State *L, LuaChan *self, int at)
     LuaSyncWait *putter;
 
     if (chan_count(self) > 0) {
-        items_take(L, self, at);
+        chan_take_item(L, at, self);
         chan_admit(L, self, at);
         return true;
     }
@@ -132,6 +129,16 @@ static void check_value(lua_State *L)
                   "a channel cannot carry nil, which means its end");
 }
 
+void chan_push_new(lua_State *L, lua_Integer capacity)
+{
+    luaL_argcheck(L, capacity >= 0, 1, "capacity must not be negative");
+    LuaChan *self = alua_new(L, &chan_class, sizeof(*self), 1);
+    lua_newtable(L);
+    lua_setiuservalue(L, -2, UV_ITEMS);
+    self->capacity = capacity;
+    self->head = self->tail = 1;
+}
+
 /*
  * sync.chan([n]) -> chan
  * @n: how many values it holds before put() waits; 0 (default): each put()
@@ -139,15 +146,7 @@ static void check_value(lua_State *L)
  */
 static int chan_new(lua_State *L)
 {
-    lua_Integer capacity = luaL_optinteger(L, 1, 0);
-    LuaChan *self;
-
-    luaL_argcheck(L, capacity >= 0, 1, "capacity must not be negative");
-    self = alua_new(L, &chan_class, sizeof(*self), 1);
-    lua_newtable(L);
-    lua_setiuservalue(L, -2, UV_ITEMS);
-    self->capacity = capacity;
-    self->head = self->tail = 1;
+    chan_push_new(L, luaL_optinteger(L, 1, 0));
     return 1;
 }
 
@@ -165,9 +164,13 @@ static int chan_put(lua_State *L)
     ParkResult why;
 
     check_value(L);
+    if (self->shared) {
+        lua_settop(L, 2);
+        return shared_put(L, self->shared, deadline);
+    }
     task = task_check_can_park(L);
     if (self->closed) {
-        return push_closed(L);
+        return chan_push_closed(L);
     }
     lua_settop(L, 2);
     if (chan_offer(L, self, 1)) {
@@ -179,7 +182,10 @@ static int chan_put(lua_State *L)
         lsync_throw(L, task, &wait);
     }
     if (wait.closed) {
-        return push_closed(L);
+        return chan_push_closed(L);
+    }
+    if (wait.moved) {
+        return shared_put(L, self->shared, deadline);
     }
     if (!wait.given) {
         return alua_timeout(L);
@@ -210,10 +216,13 @@ static int chan_get(lua_State *L)
 {
     LuaChan *self = chan_check(L);
     int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
-    LuaTask *task = task_check_can_park(L);
     LuaSyncWait wait;
     ParkResult why;
 
+    if (self->shared) {
+        return shared_get(L, self->shared, deadline);
+    }
+    LuaTask *task = task_check_can_park(L);
     lua_settop(L, 1);
     if (chan_take(L, self, 1)) {
         return 1;
@@ -236,7 +245,7 @@ static int chan_get(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
-    return alua_timeout(L);
+    return wait.moved ? shared_get(L, self->shared, deadline) : alua_timeout(L);
 }
 
 /* chan:try_put(v) -> was there room?  nil, "closed", EPIPE.  Never parks. */
@@ -246,8 +255,11 @@ static int chan_try_put(lua_State *L)
 
     check_value(L);
     lua_settop(L, 2);
+    if (self->shared) {
+        return shared_try_put(L, self->shared);
+    }
     if (self->closed) {
-        return push_closed(L);
+        return chan_push_closed(L);
     }
     lua_pushboolean(L, chan_offer(L, self, 1));
     return 1;
@@ -259,6 +271,9 @@ static int chan_try_get(lua_State *L)
     LuaChan *self = chan_check(L);
 
     lua_settop(L, 1);
+    if (self->shared) {
+        return shared_try_get(L, self->shared);
+    }
     if (!chan_take(L, self, 1)) {
         lua_pushnil(L);
     }
@@ -292,6 +307,10 @@ static int chan_close(lua_State *L)
     LuaChan *self = chan_check(L);
     WaitQueue *queues[] = {&self->getters, &self->putters};
 
+    if (self->shared) {
+        sharedchan_close(self->shared);
+        return 0;
+    }
     self->closed = true;
     for (int i = 0; i < 2; i++) {
         Waiter *w;
@@ -309,6 +328,11 @@ static int source_try(lua_State *L, void *source, int at, int value)
 {
     LuaChan *self = source;
 
+    if (self->shared) {
+        return luaL_error(L, "aio.select: a channel that was sent to another "
+                             "thread cannot be a case: get() from it in a task "
+                             "that puts to one that was not");
+    }
     if (!value) {
         if (chan_take(L, self, at)) {
             return 1;
@@ -320,7 +344,7 @@ static int source_try(lua_State *L, void *source, int at, int value)
         return 1;
     }
     if (self->closed) {
-        return push_closed(L);
+        return chan_push_closed(L);
     }
     lua_pushvalue(L, value);
     if (!chan_offer(L, self, at)) {
@@ -340,8 +364,12 @@ static WaitQueue *source_queue(void *source, int value)
 
 static int source_finish(lua_State *L, void *source, int at, LuaSyncWait *wait)
 {
+    if (wait->moved) {
+        return luaL_error(L, "aio.select: the channel was sent to another "
+                             "thread meanwhile");
+    }
     if (wait->closed && wait->value) {
-        return push_closed(L);
+        return chan_push_closed(L);
     }
     if (wait->closed) {
         lua_pushnil(L);
@@ -370,7 +398,7 @@ const LuaSource chan_source = {
 /* chan:is_closed() -> boolean */
 static int chan_is_closed(lua_State *L)
 {
-    lua_pushboolean(L, chan_check(L)->closed);
+    lua_pushboolean(L, chan_is_shut(chan_check(L)));
     return 1;
 }
 
@@ -385,8 +413,9 @@ static int chan_tostring(lua_State *L)
 {
     LuaChan *self = chan_check(L);
 
-    lua_pushfstring(L, "aio.chan (%I of %I%s)", chan_count(self),
-                    self->capacity, self->closed ? ", closed" : "");
+    lua_pushfstring(L, "aio.chan (%I of %I%s%s)", chan_count(self),
+                    self->capacity, self->shared ? ", shared" : "",
+                    chan_is_shut(self) ? ", closed" : "");
     return 1;
 }
 
@@ -423,5 +452,6 @@ static const luaL_Reg chan_functions[] = {
 void lchan_open(lua_State *L)
 {
     alua_class(L, &chan_class);
+    lsharedchan_open(L);
     alua_setfuncs(L, chan_functions);
 }

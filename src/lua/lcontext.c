@@ -35,7 +35,19 @@ static LuaContext *context_check(lua_State *L)
     if (!self->ctx) {
         luaL_error(L, "context is closed");
     }
+    if (self->foreign) {
+        luaL_error(L, "wrong thread: the context belongs to another one; "
+                      "from here only notify() and get() can be called");
+    }
     return self;
+}
+
+/* For what any thread may do. */
+static LuaContext *context_check_any(lua_State *L)
+{
+    LuaContext *self = alua_check(L, 1, &lcontext_class);
+
+    return self->ctx && self->foreign ? self : context_check(L);
 }
 
 /* Pushes the weak table. */
@@ -53,7 +65,17 @@ static void push_contexts(lua_State *L)
     }
 }
 
-LuaContext *lcontext_new(lua_State *L, LuaVM *vm, Error **errp)
+void lcontext_push_foreign(lua_State *L, AioContext *ctx)
+{
+    LuaContext *self = alua_new(L, &lcontext_class, sizeof(*self), 1);
+
+    self->vm = self->object.vm;
+    self->foreign = true;
+    aio_context_ref(ctx);
+    self->ctx = ctx;
+}
+
+LuaContext *lcontext_new(lua_State *L, LuaVM *vm, AioContext *ctx, Error **errp)
 {
     LuaContext *self;
 
@@ -67,7 +89,10 @@ LuaContext *lcontext_new(lua_State *L, LuaVM *vm, Error **errp)
     lua_pushvalue(L, -2);
     lua_rawsetp(L, -2, self);
     lua_pop(L, 1);
-    self->ctx = aio_context_new(errp);
+    if (ctx) {
+        aio_context_ref(ctx);
+    }
+    self->ctx = ctx ? ctx : aio_context_new(errp);
     if (!self->ctx) {
         lua_pop(L, 1);
         return NULL;
@@ -106,6 +131,11 @@ static void context_unlink(LuaContext *self)
 void lcontext_close(lua_State *L, LuaContext *self)
 {
     if (!self->ctx) {
+        return;
+    }
+    if (self->foreign) {
+        aio_context_unref(self->ctx);
+        self->ctx = NULL;
         return;
     }
     context_close_handles(L, self);
@@ -164,6 +194,8 @@ LuaContext *lcontext_opt(lua_State *L, int arg)
     }
     self = alua_check(L, arg, &lcontext_class);
     luaL_argcheck(L, self->ctx, arg, "context is closed");
+    luaL_argcheck(L, !self->foreign, arg,
+                  "wrong thread: the context belongs to another one");
     lua_pushvalue(L, arg);
     return self;
 }
@@ -189,7 +221,7 @@ static int context_poll(lua_State *L)
 /* ctx:notify() -> ctx: make a blocking poll return; from any thread. */
 static int context_notify(lua_State *L)
 {
-    aio_notify(context_check(L)->ctx);
+    aio_notify(context_check_any(L)->ctx);
     lua_settop(L, 1);
     return 1;
 }
@@ -202,7 +234,7 @@ static int context_notify(lua_State *L)
  */
 static int context_get(lua_State *L)
 {
-    lparams_push(L, context_check(L));
+    lparams_push(L, context_check_any(L));
     return 1;
 }
 
@@ -303,7 +335,7 @@ static int context_close(lua_State *L)
         return luaL_error(L, "the home context cannot be closed; it ends with "
                              "the program");
     }
-    if (aio_context_is_dispatching(self->ctx)) {
+    if (!self->foreign && aio_context_is_dispatching(self->ctx)) {
         return luaL_error(L, "context cannot be closed while it is polled");
     }
     lcontext_close(L, self);
@@ -326,8 +358,9 @@ static int context_tostring(lua_State *L)
     LuaContext *self = alua_check(L, 1, &lcontext_class);
 
     if (self->ctx) {
-        lua_pushfstring(L, "aio.context (%s): %p", aio_context_fdmon(self->ctx),
-                        (void *)self->ctx);
+        lua_pushfstring(
+            L, "aio.context (%s%s): %p", aio_context_fdmon(self->ctx),
+            self->foreign ? ", of another thread" : "", (void *)self->ctx);
     } else {
         lua_pushliteral(L, "aio.context (closed)");
     }
@@ -362,7 +395,7 @@ static int context_get_or_new(lua_State *L)
     }
     luaL_checktype(L, 1, LUA_TTABLE);
     alua_check_options(L, 1, lparams_keys);
-    self = lcontext_new(L, alua_vm(L), &err); /* at 2 */
+    self = lcontext_new(L, alua_vm(L), NULL, &err); /* at 2 */
     if (!self) {
         return alua_raise_error(L, err);
     }

@@ -12,13 +12,18 @@
 extern const AluaClass lcontext_class;
 
 /*
- * lcontext_new: push a new context with an AioContext of its own
+ * lcontext_new: push a new context around @ctx, or (NULL) an AioContext of its
+ * own
  *
  * Linked into vm->contexts, with its callback thread in user value 1.
  * Works before lcontext_open() ran.  NULL with @errp set, and nothing pushed,
  * when the AioContext cannot be created; raises only on lack of memory.
  */
-LuaContext *lcontext_new(lua_State *L, LuaVM *vm, Error **errp);
+LuaContext *lcontext_new(lua_State *L, LuaVM *vm, AioContext *ctx,
+                         Error **errp);
+
+/* Push a handle of another thread's context. */
+void lcontext_push_foreign(lua_State *L, AioContext *ctx);
 
 /* Close its handles and drop the AioContext; idempotent. */
 void lcontext_close(lua_State *L, LuaContext *self);

@@ -13,6 +13,7 @@
 
 #include "lcontext.h"
 #include "task_private.h"
+#include "vmport.h"
 
 enum { EXIT_DEADLOCK = 3 };
 enum { MORE_SLICES = 127 }; /* of tasks, before the loop looks up */
@@ -44,7 +45,7 @@ bool vm_in_drivers_callback(LuaVM *vm)
 /* Somebody whom we do not see may wake a task. */
 static bool others_may_act(LuaVM *vm)
 {
-    return waker_is_elsewhere(vm) ||
+    return vm->priv->iothreads_refd > 0 || port_is_known_elsewhere(vm) ||
            (vm->driver && vm->driver->may_act(vm->home->ctx));
 }
 
@@ -75,6 +76,7 @@ static void attend(LuaVM *vm, bool idle)
     LuaVMPrivate *priv = vm->priv;
 
     if (priv->attention & VM_INTERRUPTED) {
+        priv->spin_deadline = 0; /* here nothing spins */
         vm_interrupt_deliver(vm);
     }
     if (idle && (priv->attention & VM_REAP)) {
@@ -248,6 +250,7 @@ void vm_shutdown(LuaVM *vm)
     if (!vm->home || priv->closed) {
         return;
     }
+    iothread_end_all(vm);
     for (LuaTask *t = priv->live; t; t = t->next) {
         task_request_cancel(t);
     }
@@ -256,7 +259,7 @@ void vm_shutdown(LuaVM *vm)
     }
     while ((priv->live || vm->io_in_flight) &&
            qemu_clock_get_ns(QEMU_CLOCK_REALTIME) < deadline) {
-        if (nothing_can_happen(vm)) {
+        if (nothing_can_happen(vm) && priv->calls == 0) {
             break; /* parked for good, whatever we do */
         }
         timer_mod_ns(&priv->reap_timer, deadline);
@@ -275,9 +278,17 @@ _Noreturn void vm_exit(lua_State *L, LuaVM *vm, int code, bool close)
     vm->priv->exit_close = close;
     vm->priv->process_exit = true;
     vm->exit_close = close;
+    if (vm->priv->iothread) {
+        iothread_exits(vm, code);
+    }
     if (vm->current && !vm->callback) {
         vm->priv->exit_caller = vm->current;
         task_abandon(vm->current);
+    }
+    if (vm->priv->iothread) { /* unwind to the thread's own end */
+        luaL_checkstack(L, 1, NULL);
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_cancelled);
+        lua_error(L);
     }
     /* On the loop's stack: there is no way back to it, so end here. */
     if (vm_in_drivers_callback(vm)) {

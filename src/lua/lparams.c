@@ -30,7 +30,8 @@ void lparams_push(lua_State *L, LuaContext *self)
     lua_createtable(L, 0, 8);
     lua_pushstring(L, aio_context_fdmon(self->ctx));
     lua_setfield(L, -2, "fdmon");
-    lua_pushstring(L, aio_context_fdmon_fallback(self->ctx));
+    lua_pushstring(L, self->foreign ? NULL /* its home thread knows */
+                                    : aio_context_fdmon_fallback(self->ctx));
     lua_setfield(L, -2, "fdmon_fallback");
     set_integer(L, "poll_max_ns", params.poll_max_ns);
     set_integer(L, "poll_grow", params.poll_grow);

@@ -19,6 +19,7 @@ typedef struct LuaSyncWait {
     int value;    /* index on it of what a putter offers; 0: the top */
     bool given;   /* the waker handed over what was waited for */
     bool closed;  /* woken because the channel was closed */
+    bool moved;   /* woken because the channel is a shared one now */
     bool pending; /* cancelled after it was given something */
 } LuaSyncWait;
 

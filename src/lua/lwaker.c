@@ -3,51 +3,33 @@
  *
  * A waker is a reference-counted C object, so it may be fired from any thread
  * and after its task ended.  In the VM's own thread firing is a flag and a
- * task_wake().  From elsewhere the waker is pushed to the VM's inbox, which a
- * bottom half empties at home; the inbox itself is reference-counted too, and
- * its lock is what makes closing the VM meanwhile safe.
+ * task_wake().  From elsewhere the waker is posted to the VM's port.
  *
  * A wake that comes while the task is not inside aio.park() is remembered,
  * once, and never ends another wait.
  */
 #include <stdlib.h>
 
+#include "lcross.h"
 #include "open.h"
 #include "task_private.h"
+#include "vmport.h"
 
 struct LuaWaker {
+    PortNode node; /* first; posted: with a reference of its own */
     int refs;      /* atomic */
     LuaTask *task; /* home: NULL once ended */
-    WakerInbox *inbox;
-    /* inbox->lock: */
+    VMPort *port;
+    /* port->lock: */
     unsigned elsewhere; /* references of waker_ref(): who knows by whom */
-    bool counted;       /* ... are in inbox->elsewhere: the task lives */
-    bool queued;
-    LuaWaker *next;
-};
-
-struct WakerInbox {
-    pthread_mutex_t lock;
-    int refs; /* atomic: the VM and each waker */
-    pthread_t home;
-    QEMUBH *bh;         /* lock: NULL once the VM is closed */
-    unsigned elsewhere; /* lock: references that may wake a living task */
-    LuaWaker *head;     /* lock: FIFO of fired wakers */
-    LuaWaker **tail;
+    bool counted;       /* ... are in port->elsewhere: the task lives */
 };
 
 typedef struct WakerHandle {
     AluaObject object;
     LuaWaker *waker;
+    bool foreign; /* of another thread's task: a reference of waker_ref() */
 } WakerHandle;
-
-static void inbox_unref(WakerInbox *inbox)
-{
-    if (__atomic_sub_fetch(&inbox->refs, 1, __ATOMIC_ACQ_REL) == 0) {
-        pthread_mutex_destroy(&inbox->lock);
-        free(inbox);
-    }
-}
 
 static LuaWaker *take_ref(LuaWaker *w)
 {
@@ -58,46 +40,33 @@ static LuaWaker *take_ref(LuaWaker *w)
 static void drop_ref(LuaWaker *w)
 {
     if (__atomic_sub_fetch(&w->refs, 1, __ATOMIC_ACQ_REL) == 0) {
-        inbox_unref(w->inbox);
+        port_unref(w->port);
         free(w);
     }
 }
 
 LuaWaker *waker_ref(LuaWaker *w)
 {
-    WakerInbox *inbox = w->inbox;
+    VMPort *port = w->port;
 
-    pthread_mutex_lock(&inbox->lock);
+    pthread_mutex_lock(&port->lock);
     w->elsewhere++;
-    inbox->elsewhere += w->counted;
-    pthread_mutex_unlock(&inbox->lock);
+    port->elsewhere += w->counted;
+    pthread_mutex_unlock(&port->lock);
     return take_ref(w);
 }
 
 void waker_unref(LuaWaker *w)
 {
-    WakerInbox *inbox = w->inbox;
+    VMPort *port = w->port;
 
-    pthread_mutex_lock(&inbox->lock);
+    pthread_mutex_lock(&port->lock);
     w->elsewhere--;
-    if (w->counted && --inbox->elsewhere == 0 && inbox->bh) {
-        qemu_bh_schedule(inbox->bh); /* the loop looks for a deadlock again */
+    if (w->counted && --port->elsewhere == 0 && port->bh) {
+        qemu_bh_schedule(port->bh); /* the loop looks for a deadlock again */
     }
-    pthread_mutex_unlock(&inbox->lock);
+    pthread_mutex_unlock(&port->lock);
     drop_ref(w);
-}
-
-bool waker_is_elsewhere(LuaVM *vm)
-{
-    WakerInbox *inbox = vm->priv->inbox;
-
-    if (!inbox) {
-        return false;
-    }
-    pthread_mutex_lock(&inbox->lock);
-    bool elsewhere = inbox->elsewhere > 0;
-    pthread_mutex_unlock(&inbox->lock);
-    return elsewhere;
 }
 
 static void fire_at_home(LuaWaker *w)
@@ -114,88 +83,34 @@ static void fire_at_home(LuaWaker *w)
     }
 }
 
-/* The bottom half: what other threads fired. */
-static void inbox_deliver(void *opaque)
+static void waker_deliver(PortNode *node)
 {
-    WakerInbox *inbox = opaque;
-    LuaWaker *w;
+    LuaWaker *w = (LuaWaker *)node;
 
-    pthread_mutex_lock(&inbox->lock);
-    LuaWaker *list = inbox->head;
-    inbox->head = NULL;
-    inbox->tail = &inbox->head;
-    for (w = list; w; w = w->next) {
-        w->queued = false;
-    }
-    /* Each one's next stays ours only under the lock: take them one by one. */
-    while ((w = list)) {
-        list = w->next;
-        w->next = NULL;
-        fire_at_home(w);
-        drop_ref(w);
-    }
-    pthread_mutex_unlock(&inbox->lock);
+    fire_at_home(w);
+    drop_ref(w);
 }
 
 void waker_fire(LuaWaker *w)
 {
-    WakerInbox *inbox = w->inbox;
-
-    if (pthread_equal(pthread_self(), inbox->home)) {
+    if (port_is_home(w->port)) {
         fire_at_home(w);
         return;
     }
-    pthread_mutex_lock(&inbox->lock);
-    if (inbox->bh && !w->queued) {
-        w->queued = true;
-        w->next = NULL;
-        *inbox->tail = take_ref(w);
-        inbox->tail = &w->next;
-        qemu_bh_schedule(inbox->bh);
+    take_ref(w); /* the post's, before it can be delivered */
+    if (port_post(w->port, &w->node) != PORT_POSTED) {
+        drop_ref(w);
     }
-    pthread_mutex_unlock(&inbox->lock);
-}
-
-static WakerInbox *inbox_of(LuaVM *vm)
-{
-    WakerInbox *inbox = vm->priv->inbox;
-
-    if (!inbox) {
-        inbox = check_calloc(1, sizeof(*inbox));
-        pthread_mutex_init(&inbox->lock, NULL);
-        inbox->refs = 1;
-        inbox->home = vm->priv->thread;
-        inbox->tail = &inbox->head;
-        inbox->bh = aio_bh_new(vm->home->ctx, inbox_deliver, inbox);
-        vm->priv->inbox = inbox;
-    }
-    return inbox;
-}
-
-void waker_close_inbox(LuaVM *vm)
-{
-    WakerInbox *inbox = vm->priv->inbox;
-
-    if (!inbox) {
-        return;
-    }
-    inbox_deliver(inbox);
-    pthread_mutex_lock(&inbox->lock);
-    qemu_bh_delete(inbox->bh);
-    inbox->bh = NULL;
-    pthread_mutex_unlock(&inbox->lock);
-    vm->priv->inbox = NULL;
-    inbox_unref(inbox);
 }
 
 void waker_task_ended(LuaWaker *w)
 {
-    WakerInbox *inbox = w->inbox;
+    VMPort *port = w->port;
 
-    pthread_mutex_lock(&inbox->lock);
-    inbox->elsewhere -= w->elsewhere;
+    pthread_mutex_lock(&port->lock);
+    port->elsewhere -= w->elsewhere;
     w->counted = false;
-    pthread_mutex_unlock(&inbox->lock);
+    pthread_mutex_unlock(&port->lock);
     w->task = NULL;
     drop_ref(w);
 }
@@ -207,8 +122,8 @@ static LuaWaker *waker_of(LuaVM *vm, LuaTask *t)
 
     if (!w) {
         w = check_calloc(1, sizeof(*w));
-        w->inbox = inbox_of(vm);
-        __atomic_fetch_add(&w->inbox->refs, 1, __ATOMIC_RELAXED);
+        w->node.deliver = waker_deliver;
+        w->port = port_ref(port_of(vm));
         w->task = t;
         w->refs = 0;
         if (t) {
@@ -242,7 +157,7 @@ LuaWaker *waker_check(lua_State *L, int arg)
 /* waker() */
 static int waker_call(lua_State *L)
 {
-    fire_at_home(waker_check(L, 1)); /* where else would Lua be running */
+    waker_fire(waker_check(L, 1));
     return 0;
 }
 
@@ -251,7 +166,7 @@ static int waker_gc(lua_State *L)
     WakerHandle *u = alua_check(L, 1, &waker_class);
 
     if (u->waker) {
-        drop_ref(u->waker);
+        (u->foreign ? waker_unref : drop_ref)(u->waker);
         u->waker = NULL;
     }
     return 0;
@@ -266,6 +181,41 @@ static const luaL_Reg waker_metamethods[] = {
 static const AluaClass waker_class = {
     .name = "aio.waker",
     .metamethods = waker_metamethods,
+};
+
+/* ---- to other threads --------------------------------------------------- */
+
+static void *waker_take(lua_State *L, int arg, const char **why)
+{
+    WakerHandle *u = lua_touserdata(L, arg);
+
+    *why = "a finalized waker";
+    return u->waker ? waker_ref(u->waker) : NULL;
+}
+
+static void waker_arrive(lua_State *L, CrossObject *o)
+{
+    WakerHandle *u = alua_new(L, &waker_class, sizeof(*u), 0);
+
+    u->waker = o->what;
+    o->what = NULL;
+    u->foreign = !port_is_home(u->waker->port);
+    if (!u->foreign) { /* back at home, where it hides no deadlock */
+        take_ref(u->waker);
+        waker_unref(u->waker);
+    }
+}
+
+static void waker_drop(void *what)
+{
+    waker_unref(what);
+}
+
+const CrossClass waker_cross = {
+    .cls = &waker_class,
+    .take = waker_take,
+    .arrive = waker_arrive,
+    .drop = waker_drop,
 };
 
 /* aio.park([sec]) -> true, or the timeout triple */

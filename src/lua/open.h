@@ -26,6 +26,10 @@ void lcoroutine_open(lua_State *L); /* wraps the coroutine library */
 void lrequire_open(lua_State *L);   /* wraps require */
 void lrun_open(lua_State *L);       /* aio.run, exit, stop, on_error */
 
+/* other threads */
+void liothread_open(lua_State *L); /* aio.iothread */
+void loffload_open(lua_State *L);  /* aio.offload */
+
 /* waiting for the world */
 void lwait_open(lua_State *L);   /* aio.wait_fd */
 void lselect_open(lua_State *L); /* aio.select */

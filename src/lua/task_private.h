@@ -102,8 +102,9 @@ struct LuaTask {
     uint64_t id;
     bool started;
     bool is_main;
-    bool seen;    /* a script may hold the thread */
-    bool leaving; /* called os.exit: never run again */
+    bool seen;     /* a script may hold the thread */
+    bool leaving;  /* called os.exit: never run again */
+    bool must_run; /* its body has something to finish also when cancelled */
     int nargs;
     int status; /* lua_pcall's, for main tasks run by vm_run() */
     int base;   /* of main tasks: index of the message handler, or 0 */
@@ -189,12 +190,16 @@ void lspawn_open(lua_State *L);
 void coroutine_install(lua_State *L, LuaVM *vm);
 void require_install(lua_State *L, LuaVM *vm);
 
+/* The end of the program, in two steps: ask all iothreads to end; join them. */
+void iothread_end_all(LuaVM *vm);
+void iothread_join_all(LuaVM *vm);
+void offload_close(LuaVM *vm);
+/* os.exit() was called in the VM of an iothread: the program ends. */
+void iothread_exits(LuaVM *vm, int code);
+
 /* Called by a task that ended, before its joiners wake; may be NULL group. */
 void group_child_ended(LuaGroup *g, LuaTask *t, TaskHandle *h);
 void waker_task_ended(LuaWaker *w);
-void waker_close_inbox(LuaVM *vm);
-/* Has somebody outside of Lua (another thread) a waker of a living task? */
-bool waker_is_elsewhere(LuaVM *vm);
 
 /* ---- switching flows -------------------------------------------------------
  */

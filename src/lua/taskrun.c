@@ -206,7 +206,8 @@ static void coroutine_fn run_spawned(LuaTask *t)
 {
     lua_State *L = t->L;
 
-    if (unlikely(t->root.fired)) { /* cancelled before it began */
+    if (unlikely(t->root.fired) &&
+        !t->must_run) { /* cancelled before it began */
         t->handle->state = TASK_CANCELLED;
         t->handle->received = true;
         lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_cancelled);

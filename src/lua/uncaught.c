@@ -97,7 +97,10 @@ void vm_uncaught(LuaVM *vm, lua_State *L, const char *origin)
         lua_pushlightuserdata(L, "aio.on_error");
         lua_replace(L, at + 2);
     }
-    if (!handled) {
+    if (!handled && vm->priv->forward) {
+        lua_settop(L, at + 1);
+        vm->priv->forward(vm, L, at, origin);
+    } else if (!handled) {
         lua_settop(L, at + 2);
         if (!protect(L, print_error, at, 0)) {
             fprintf(stderr, "aioctl: error in %s: %s\n", origin,

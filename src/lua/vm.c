@@ -14,6 +14,7 @@
 #include "lcontext.h"
 #include "qapi/error.h"
 #include "task_private.h"
+#include "vmport.h"
 
 const char vm_key_guard, vm_key_traceback, vm_key_on_error, vm_key_uncaught,
     vm_key_failed, vm_key_cancelled;
@@ -72,9 +73,15 @@ static void reap_later(void *opaque)
     vm_attend(opaque, VM_REAP);
 }
 
+typedef struct Opening {
+    AioContext *ctx; /* the home context, or NULL */
+    bool bare;       /* no home at all */
+    Error *err;
+} Opening;
+
 static int vm_build(lua_State *L)
 {
-    Error **errp = lua_touserdata(L, 1);
+    Opening *opening = lua_touserdata(L, 1);
     LuaVM *vm = vm_new(L);
 
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
@@ -85,8 +92,11 @@ static int vm_build(lua_State *L)
     }
     anchor_init(L, vm);
     push_cancelled(L);
+    if (opening->bare) {
+        return 0;
+    }
     task_open_class(L);
-    vm->home = lcontext_new(L, vm, errp);
+    vm->home = lcontext_new(L, vm, opening->ctx, &opening->err);
     if (!vm->home) {
         return 0;
     }
@@ -98,29 +108,43 @@ static int vm_build(lua_State *L)
     return 0;
 }
 
-LuaVM *vm_open(lua_State *L, Error **errp)
+static LuaVM *open_vm(lua_State *L, Opening *opening, Error **errp)
 {
     LuaVM *vm = alua_vm_of(L);
-    Error *err = NULL;
 
     if (vm) {
         return vm;
     }
     lua_pushcfunction(L, vm_build);
-    lua_pushlightuserdata(L, &err);
+    lua_pushlightuserdata(L, opening);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
-        error_setg(&err, "%s", lua_tostring(L, -1));
+        error_setg(&opening->err, "%s", lua_tostring(L, -1));
         lua_pop(L, 1);
     }
-    if (err) { /* what was built is garbage, and not to be found again */
+    if (opening->err) { /* what was built is garbage, not to be found again */
         lua_pushnil(L);
         lua_rawsetp(L, LUA_REGISTRYINDEX, &vm_key_guard);
-        error_propagate(errp, err);
+        error_propagate(errp, opening->err);
         return NULL;
     }
     vm = alua_vm_of(L);
     alua_note_vm(vm->main, vm);
     return vm;
+}
+
+LuaVM *vm_open(lua_State *L, Error **errp)
+{
+    return open_vm(L, &(Opening){.ctx = NULL}, errp);
+}
+
+LuaVM *vm_open_in(lua_State *L, AioContext *ctx, Error **errp)
+{
+    return open_vm(L, &(Opening){.ctx = ctx}, errp);
+}
+
+LuaVM *vm_open_bare(lua_State *L, Error **errp)
+{
+    return open_vm(L, &(Opening){.bare = true}, errp);
 }
 
 LuaContext *vm_need_home(lua_State *L, LuaVM *vm)
@@ -163,9 +187,11 @@ void vm_close(LuaVM *vm)
     if (!priv->gave_up) {
         vm_shutdown(vm);
     }
+    iothread_join_all(vm);
     bool stuck = priv->live || vm->io_in_flight;
     priv->closed = true;
-    waker_close_inbox(vm);
+    port_close(vm);
+    offload_close(vm);
     while (vm->handles) {
         LuaHandle *h = vm->handles;
 

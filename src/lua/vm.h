@@ -18,6 +18,7 @@ struct LuaContext {
     struct LuaFdTable *fds; /* who watches which descriptor (lfdtable.c) */
     int externals_disabled; /* by ctx:disable_external() */
     int acquired;           /* by ctx:acquire() */
+    bool foreign;           /* another thread's: only a reference to ctx */
 };
 
 /* Another loop that waits for the home context, which is part of it. */
@@ -58,6 +59,9 @@ struct LuaVM {
      * instead of lua_close() and exit(): must not return.  Set by the host. */
     bool exit_close;
     void (*terminate)(LuaVM *vm);
+    /* Makes the libraries of a further state like the program's own; may raise
+     * there.  Set by the host. */
+    void (*prepare_state)(lua_State *L);
 
     struct LuaVMPrivate *priv; /* vm_private.h */
 };
@@ -67,6 +71,10 @@ struct LuaVM {
  * Returns NULL with @errp set.
  */
 LuaVM *vm_open(lua_State *L, Error **errp);
+/* The same, with @ctx as its home context. */
+LuaVM *vm_open_in(lua_State *L, AioContext *ctx, Error **errp);
+/* Without any: objects that need no loop work. */
+LuaVM *vm_open_bare(lua_State *L, Error **errp);
 /* Cancels tasks (bounded time), closes handles and contexts. */
 void vm_close(LuaVM *vm);
 

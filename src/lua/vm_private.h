@@ -24,7 +24,6 @@ enum {
     VM_REAP = 4,        /* failed tasks may have become unreachable */
 };
 
-typedef struct WakerInbox WakerInbox;
 typedef struct LuaVMPrivate LuaVMPrivate;
 typedef struct LuaReserve LuaReserve;
 
@@ -53,7 +52,7 @@ struct LuaVMPrivate {
     QEMUTimer reap_timer;
 
     LuaReserve *reserve;
-    WakerInbox *inbox;    /* wakes from other threads; lwaker.c */
+    struct VMPort *port;  /* what other threads send; vmport.c */
     LuaTask *exit_caller; /* called os.exit(); its C stack is dead */
     bool exit_close;
     bool process_exit; /* vm_exit() was called */
@@ -61,6 +60,16 @@ struct LuaVMPrivate {
     bool gave_up; /* the last vm_shutdown() could not end everything */
     bool stop;    /* the loop ends; nobody chose an exit status */
     bool running; /* vm_run_main() is on the stack */
+
+    struct IOThreadHandle *iothreads; /* open ones it made; liothread.c */
+    uint64_t iothreads_refd;          /* ... that may wake a parked task */
+    uint64_t calls;                   /* in flight there, ref'd or not */
+    struct OffloadPool *offload;      /* loffload.c */
+
+    /* Of the VM of an iothread: an error that nobody receives, on top of the
+     * traceback's place (error, traceback), goes to the owner. */
+    void (*forward)(LuaVM *vm, lua_State *L, int at, const char *origin);
+    void *iothread; /* the Thread, in such a VM */
 };
 
 /* Registry keys (their addresses). */
@@ -72,6 +81,8 @@ extern const char vm_key_guard, vm_key_traceback, vm_key_on_error,
 
 /* Message handler: keeps the error value, files the traceback away. */
 int alua_traceback(lua_State *L);
+/* Files the text on top, which is popped, as that of the value below it. */
+void alua_file_traceback(lua_State *L);
 /* Pushes and forgets the filed traceback (nil when there is none). */
 void alua_take_traceback(lua_State *L);
 /* The next alua_traceback() for this same value keeps the older, deeper one. */

@@ -160,6 +160,11 @@ void qemu_bh_schedule_idle(QEMUBH *bh)
     enqueue(bh, BH_SCHEDULED | BH_IDLE);
 }
 
+bool aio_bh_is_scheduled(QEMUBH *bh)
+{
+    return qatomic_load_acquire(&bh->flags) & BH_SCHEDULED;
+}
+
 void qemu_bh_cancel(QEMUBH *bh)
 {
     qatomic_and(&bh->flags, ~(unsigned)BH_SCHEDULED);

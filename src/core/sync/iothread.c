@@ -148,6 +148,9 @@ static void run(IOThread *iothread)
 {
     AioContext *ctx = iothread->ctx;
 
+    if (iothread->body) {
+        iothread->body(ctx, iothread->opaque);
+    }
     while (!iothread->leaving) {
         iothread->runner->pass(iothread);
     }
@@ -248,6 +251,7 @@ IOThread *aio_iothread_new(const AioIOThreadParams *params, Error **errp)
     qemu_mutex_init(&iothread->lock);
     iothread->runner = &plain_runner;
     iothread->begin = params->begin;
+    iothread->body = params->body;
     iothread->end = params->end;
     iothread->opaque = params->opaque;
     if (!take_name(iothread, params->id, errp)) {

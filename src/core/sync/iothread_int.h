@@ -23,6 +23,7 @@ struct IOThread {
     QemuThread thread;
     int thread_id;
     AioIOThreadFunc *begin;
+    AioIOThreadFunc *body;
     AioIOThreadFunc *end;
     void *opaque;
 

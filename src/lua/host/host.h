@@ -129,6 +129,8 @@ bool repl_run(Host *host, lua_State *L);
 
 /* Puts the searcher after package.preload's. @use_env: obey AIOCTL_SCRIPTS. */
 void search_install(lua_State *L, bool use_env);
+/* The searcher alone, for the states of other threads. */
+void search_add(lua_State *L);
 
 /* cmodules.c: finds aio.tls and the like; after search_install(). */
 void cmodules_install(lua_State *L);

@@ -140,6 +140,13 @@ static int host_main(lua_State *L)
     return 1;
 }
 
+/* What the states of other threads get besides the libraries. */
+static void prepare_state(lua_State *L)
+{
+    search_add(L);
+    chunk_create_arg(&the_host, L);
+}
+
 /* ---- the process -------------------------------------------------------- */
 
 static bool prepare(Host *host, lua_State *L)
@@ -166,6 +173,7 @@ static bool open_vm(Host *host, lua_State *L)
     host->vm->default_engine = options->engine;
     host->vm->log_errors = options->log_errors;
     host->vm->terminate = terminate;
+    host->vm->prepare_state = prepare_state;
     if (options->glib) {
         host->vm->driver = glib_driver(&err);
         if (host->vm->driver == NULL) {

@@ -102,6 +102,11 @@ void search_install(lua_State *L, bool use_env)
     const char *dir = use_env ? getenv("AIOCTL_SCRIPTS") : NULL;
 
     scripts_dir = dir && dir[0] ? dir : NULL;
+    search_add(L);
+}
+
+void search_add(lua_State *L)
+{
     lua_getglobal(L, "package");
     lua_getfield(L, -1, "searchers");
     for (lua_Integer i = luaL_len(L, -1); i >= 2; i--) {

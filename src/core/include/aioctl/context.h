@@ -61,6 +61,9 @@ void aio_co_ready(AioContext *ctx, Coroutine *co);
  */
 bool aio_poll_more(AioContext *ctx, bool blocking, unsigned more);
 
+/* Is @bh to be called?  Any thread. */
+bool aio_bh_is_scheduled(QEMUBH *bh);
+
 /* True when the calling thread may poll @ctx. */
 bool aio_context_in_home_thread(AioContext *ctx);
 

@@ -22,6 +22,8 @@ typedef struct AioIOThreadParams {
     const int *cpus;        /* processors to stay on, cpu_count of them; */
     unsigned cpu_count;     /* 0: those of the creating thread */
     AioIOThreadFunc *begin; /* before the first pass; may be NULL */
+    AioIOThreadFunc *body;  /* polls the context itself, as long as it likes;
+                               then the thread makes passes.  May be NULL */
     AioIOThreadFunc *end;   /* after the last one; may be NULL */
     void *opaque;
 } AioIOThreadParams;

@@ -1,0 +1,71 @@
+--- aio.iothread - what making a thread needs besides the thread itself.
+--
+-- The thread, its VM and calls are written in C (src/lua/liothread*.c); this
+-- sets the parameters that are the thread's own and runs its init.
+local core = require "aio.core"
+
+local make = core.iothread
+
+local IN_THREAD <const> = { "max_batch", "thread_pool_min", "thread_pool_max" }
+
+-- Runs in the thread.
+local function set(params)
+  require("aio").context():set(params)
+end
+
+local function check_init(init)
+  if init ~= nil and type(init) ~= "function" and type(init) ~= "string" then
+    error("option 'init': a function or the name of a module expected, got "
+      .. type(init), 4)
+  end
+end
+
+-- What is wrong with the arguments is told of the caller's place.
+local function create(name, options)
+  check_init(type(options) == "table" and options.init or nil)
+  local ok, thread, message, errno = pcall(make, name, options)
+  if not ok then
+    error((tostring(thread):gsub("'%?'", "'iothread'", 1)), 3)
+  end
+  return thread, message, errno
+end
+
+-- The thread is closed again when this fails: nobody has it yet.
+local function call(thread, fn, ...)
+  local ok, err = thread:call(fn, ...):pjoin()
+  if not ok then
+    thread:close()
+    error(err, 0)
+  end
+end
+
+local function set_params(thread, options)
+  local params = {}
+  for _, name in ipairs(IN_THREAD) do
+    params[name] = options[name]
+  end
+  if next(params) then
+    call(thread, set, params)
+  end
+end
+
+--- aio.iothread([name [, options]]) -> iothread
+-- Parks until options.init has ended, whose error it raises.  What the system
+-- refuses is nil, message, errno.
+function core.iothread(name, options)
+  local thread, message, errno = create(name, options)
+  if not thread then
+    return nil, message, errno
+  end
+  if options then
+    set_params(thread, options)
+    if type(options.init) == "string" then
+      call(thread, require, options.init)
+    elseif options.init then
+      call(thread, options.init)
+    end
+  end
+  return thread
+end
+
+return core.iothread

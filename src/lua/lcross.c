@@ -1,0 +1,43 @@
+/*
+ * lcross.c - messages between VMs, and the classes whose objects cross
+ */
+#include "lcross.h"
+
+#include <stdlib.h>
+
+static const CrossClass *const cross_classes[] = {
+    &chan_cross,  &buf_cross,    &file_cross,
+    &waker_cross, &remote_cross, &context_cross,
+};
+
+const CrossClass *cross_class_of(lua_State *L, int arg)
+{
+    const AluaObject *o = lua_touserdata(L, arg);
+
+    if (!o || lua_rawlen(L, arg) < sizeof(*o)) {
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof(cross_classes) / sizeof(cross_classes[0]);
+         i++) {
+        if (o->cls == cross_classes[i]->cls) {
+            return cross_classes[i];
+        }
+    }
+    return NULL;
+}
+
+void cross_free(CrossPack *pack)
+{
+    if (!pack) {
+        return;
+    }
+    for (unsigned i = 0; i < pack->nobjects; i++) {
+        CrossObject *o = &pack->objects[i];
+
+        if (o->what) {
+            o->cls->drop(o->what);
+        }
+    }
+    free(pack->objects);
+    free(pack);
+}

@@ -1,0 +1,103 @@
+/*
+ * lcross.h - what crosses from one VM to another
+ *
+ *   lcross.c         messages, and the classes whose objects cross
+ *   lcrosspack.c     values of a Lua state -> message
+ *   lcrossunpack.c   message -> values of another state
+ *   lcrossnames.c    modules and functions that every state has of its own
+ *
+ * A message is one block of memory with copies of plain data, the code of
+ * functions, and the objects that travel with it.  It belongs to no VM: any
+ * thread may pass it on or free it.  Tables that occur twice, or in a circle,
+ * do so again on the other side; so do upvalues that functions share.
+ *
+ * Nothing of the sender is changed before all of a message is packed: a message
+ * that cannot be packed moves nothing.
+ */
+#ifndef LCROSS_H
+#define LCROSS_H
+
+#include "alua.h"
+
+typedef struct CrossClass CrossClass;
+
+typedef struct CrossObject {
+    const CrossClass *cls;
+    void *what;       /* NULL once it has arrived */
+    AluaObject *from; /* the sender's, while packing */
+} CrossObject;
+
+/* How objects of one class travel. */
+struct CrossClass {
+    const AluaClass *cls;
+    /* Take what the object at @arg sends (a reference, a duplicate).  NULL:
+     * it cannot, *why says what it is and what to do instead. */
+    void *(*take)(lua_State *L, int arg, const char **why);
+    /* The message is complete: let go of what was moved.  May be NULL. */
+    void (*commit)(AluaObject *from, void *what);
+    /* Push the receiver's object and set o->what to NULL once it owns it. */
+    void (*arrive)(lua_State *L, CrossObject *o);
+    void (*drop)(void *what); /* any thread */
+    bool loopless;            /* can be used where there is no loop */
+};
+
+extern const CrossClass waker_cross, remote_cross, chan_cross, buf_cross,
+    file_cross, context_cross;
+
+typedef struct CrossPack {
+    size_t len, size; /* of data: used, allocated */
+    unsigned count;   /* values */
+    bool has_refs;    /* something occurs twice */
+    unsigned nobjects;
+    CrossObject *objects;
+    unsigned char data[];
+} CrossPack;
+
+/* What the values are called in messages: the first one (NULL: like the rest)
+ * and the rest, which are numbered. */
+typedef struct CrossWords {
+    const char *first, *rest;
+} CrossWords;
+
+/*
+ * cross_pack: copy the @count values on top of @L into a message
+ *
+ * Leaves them there.  Raises what cannot cross, with its path: "arg 2.foo[3]: a
+ * coroutine cannot be sent to another thread".
+ */
+CrossPack *cross_pack(lua_State *L, int count, const CrossWords *words);
+
+/* Raises what cross_pack() would; moves nothing. */
+void cross_check(lua_State *L, int count, const CrossWords *words);
+
+/* Push the values of @pack, which is freed whatever happens; their number. */
+int cross_unpack(lua_State *L, CrossPack *pack);
+
+void cross_free(CrossPack *pack); /* any thread; NULL: nothing */
+
+/* ---- between the files of this group ------------------------------------ */
+
+enum CrossTag {
+    CROSS_NIL,
+    CROSS_FALSE,
+    CROSS_TRUE,
+    CROSS_INTEGER,  /* lua_Integer */
+    CROSS_NUMBER,   /* lua_Number */
+    CROSS_STRING,   /* size_t, bytes */
+    CROSS_TABLE,    /* uint32_t array, hash; key, value ... CROSS_NIL */
+    CROSS_FUNCTION, /* size_t, code; uint8_t n; n upvalues */
+    CROSS_SHARED,   /* an upvalue: uint32_t function, uint8_t its upvalue */
+    CROSS_OBJECT,   /* uint32_t index in objects */
+    CROSS_KNOWN,    /* size_t, name: see lcrossnames.c */
+    CROSS_AGAIN,    /* uint32_t: the n-th table, function or object */
+};
+
+/* The row of the object at @arg, or NULL. */
+const CrossClass *cross_class_of(lua_State *L, int arg);
+/* The name of the module or function at @arg, or NULL.  @rebuild: look at what
+ * was loaded since.  Pushes one value. */
+const char *cross_name_of(lua_State *L, int arg, bool rebuild);
+/* Pushes this state's own. */
+void cross_push_named(lua_State *L, const char *name);
+
+#endif

@@ -1,0 +1,416 @@
+/*
+ * liothread.c - class aio.iothread: the owner's side of a thread
+ *
+ * The handle is ordinary garbage, like that of a file: collected, it closes the
+ * thread.  Calls in flight keep it.  An open thread may wake a parked task at
+ * any time, so it is no deadlock while there is one (unless it is unref'd); it
+ * does not keep the program running, its calls do.
+ *
+ * Closing asks the thread to end and waits: a task parks, a callback or the
+ * collector blocks, with a limit, for the thread might never come back from
+ * somebody's C code.
+ */
+#include "liothread.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "lcontext.h"
+#include "lchan.h"
+#include "open.h"
+
+#define JOIN_NS (4 * CLOCK_NS_PER_S)   /* a VM gives up on its tasks sooner */
+#define KICK_NS (50 * CLOCK_NS_PER_MS) /* between two interruptions */
+
+typedef struct IOThreadHandle {
+    AluaObject object;
+    Thread *thread;                     /* NULL: closed */
+    struct IOThreadHandle *prev, *next; /* priv->iothreads */
+} IOThreadHandle;
+
+static const AluaClass iothread_class;
+
+Thread *thread_ref(Thread *t)
+{
+    __atomic_fetch_add(&t->refs, 1, __ATOMIC_RELAXED);
+    return t;
+}
+
+void thread_unref(Thread *t)
+{
+    if (__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL) > 0) {
+        return;
+    }
+    pthread_mutex_destroy(&t->lock);
+    pthread_cond_destroy(&t->done_cond);
+    state_plan_free(&t->plan);
+    if (t->port) {
+        port_unref(t->port);
+    }
+    port_unref(t->owner);
+    free(t->name);
+    free(t->why);
+    free(t);
+}
+
+/* ---- the end ------------------------------------------------------------ */
+
+/* Is it something that may wake a parked task? */
+static void set_counted(Thread *t, bool counted)
+{
+    uint64_t *refd = &t->owner->vm->priv->iothreads_refd;
+
+    *refd += (uint64_t)counted - (uint64_t)t->counted;
+    t->counted = counted;
+}
+
+/* The thread has said that it is over. */
+static void over_deliver(PortNode *node)
+{
+    Thread *t = (Thread *)((char *)node - offsetof(Thread, over));
+
+    t->ended = true;
+    set_counted(t, false);
+    waitq_wake_all(&t->closers);
+    thread_unref(t);
+}
+
+static void thread_end(Thread *t)
+{
+    if (t->closing) {
+        return;
+    }
+    t->closing = true;
+    thread_ref(t);
+    if (port_post(t->port, &t->close) != PORT_POSTED) {
+        thread_unref(t); /* it has ended by itself */
+    } else {
+        thread_kick(t);
+    }
+}
+
+/* Blocks; false when it does not come back. */
+static bool wait_done(Thread *t)
+{
+    int64_t now = clock_realtime_ns(), until = now + JOIN_NS;
+
+    pthread_mutex_lock(&t->lock);
+    while (!t->done && now < until) {
+        struct timespec next = clock_timespec(now + KICK_NS);
+
+        pthread_cond_timedwait(&t->done_cond, &t->lock, &next);
+        now = clock_realtime_ns();
+        thread_kick(t); /* what spins may have begun after the last one */
+    }
+    bool done = t->done;
+    pthread_mutex_unlock(&t->lock);
+    return done;
+}
+
+static void thread_join(Thread *t)
+{
+    if (t->iothread && !t->stuck) {
+        iothread_destroy(t->iothread);
+        t->iothread = NULL;
+    }
+}
+
+static void forget(IOThreadHandle *h)
+{
+    LuaVMPrivate *priv = h->object.vm->priv;
+
+    set_counted(h->thread, false);
+    *(h->prev ? &h->prev->next : &priv->iothreads) = h->next;
+    if (h->next) {
+        h->next->prev = h->prev;
+    }
+    h->thread = NULL;
+}
+
+/* Without a task.  A thread that does not end is left behind, with all that it
+ * might use. */
+static void close_blocking(IOThreadHandle *h)
+{
+    Thread *t = h->thread;
+
+    thread_end(t);
+    forget(h);
+    if (wait_done(t)) {
+        thread_join(t);
+        thread_unref(t);
+    }
+}
+
+static void close_parking(IOThreadHandle *h, LuaTask *task)
+{
+    Thread *t = thread_ref(h->thread);
+    Waiter w;
+
+    thread_end(t);
+    while (!t->ended) {
+        w = (Waiter){0};
+        task->deaf = true; /* as for I/O: it is over when it is over */
+        if (waitq_wait(&t->closers, &w, task, task_deadline(KICK_NS)) ==
+            PARK_TIMEOUT) {
+            thread_kick(t);
+        }
+        task->deaf = false;
+    }
+    if (h->thread) { /* the first closer to wake */
+        forget(h);
+        thread_join(t);
+        thread_unref(t);
+    }
+    thread_unref(t);
+}
+
+/* thread:close(): cancel what runs in it and wait for its end; idempotent */
+static int iothread_close(lua_State *L)
+{
+    IOThreadHandle *h = alua_check(L, 1, &iothread_class);
+
+    if (!h->thread) {
+        return 0;
+    }
+    if (task_may_park(L)) {
+        close_parking(h, h->object.vm->current);
+    } else {
+        close_blocking(h);
+    }
+    return 0;
+}
+
+static int iothread_gc(lua_State *L)
+{
+    IOThreadHandle *h = lua_touserdata(L, 1);
+
+    if (h->thread) {
+        lua_warning(L, "aio.iothread collected while open: ", 1);
+        lua_warning(L, h->thread->name, 0);
+        close_blocking(h);
+    }
+    return 0;
+}
+
+void iothread_end_all(LuaVM *vm)
+{
+    for (IOThreadHandle *h = vm->priv->iothreads; h; h = h->next) {
+        thread_end(h->thread);
+    }
+}
+
+void iothread_join_all(LuaVM *vm)
+{
+    while (vm->priv->iothreads) {
+        close_blocking(vm->priv->iothreads);
+    }
+}
+
+/* ---- making ------------------------------------------------------------- */
+
+static Thread *thread_new(LuaVM *vm)
+{
+    Thread *t = check_calloc(1, sizeof(*t));
+
+    t->refs = 1;
+    t->owner = port_ref(port_of(vm));
+    t->over.deliver = over_deliver;
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_cond_init(&t->done_cond, NULL);
+    return t;
+}
+
+/* NULL: the reason is in @err. */
+static Thread *thread_start(lua_State *L, Thread *t, AioIOThreadParams *params,
+                            Error **err)
+{
+    params->begin = thread_begin;
+    params->body = thread_body;
+    params->opaque = t;
+    t->iothread = aio_iothread_new(params, err);
+    if (!t->iothread) {
+        return NULL;
+    }
+    t->name = iothread_get_id(t->iothread);
+    if (t->why) {
+        error_setg(err, "iothread '%s': %s", t->name, t->why);
+        thread_join(t);
+        return NULL;
+    }
+    return t;
+}
+
+/*
+ * core.iothread([name [, {poll_max_ns=, poll_grow=, poll_shrink=, fdmon=,
+ *                         affinity=}]]) -> iothread
+ * What is wrong with a value raises, and so does a name in use.
+ */
+static int iothread_new_lua(lua_State *L)
+{
+    LuaVM *vm = alua_vm(L);
+    AioIOThreadParams params;
+    int cpus[THREAD_CPUS_MAX];
+    Error *err = NULL;
+
+    aio_iothread_params_init(&params);
+    params.id = luaL_optstring(L, 1, NULL);
+    params.fdmon = vm->default_fdmon;
+    vm_check_thread(L, vm);
+    vm_need_home(L, vm);
+    lua_settop(L, 2);
+    if (!lua_isnil(L, 2)) {
+        thread_options(L, &params, cpus);
+    }
+    IOThreadHandle *h = alua_new(L, &iothread_class, sizeof(*h), 0);
+    state_plan_push(L);
+    Thread *t = thread_new(vm);
+    state_plan_init(L, &t->plan);
+    if (!thread_start(L, t, &params, &err)) {
+        thread_unref(t);
+        return alua_raise_error(L, err);
+    }
+    h->thread = t;
+    h->next = vm->priv->iothreads;
+    if (h->next) {
+        h->next->prev = h;
+    }
+    vm->priv->iothreads = h;
+    set_counted(t, true);
+    return 1;
+}
+
+/* ---- methods ------------------------------------------------------------ */
+
+static IOThreadHandle *iothread_check(lua_State *L)
+{
+    IOThreadHandle *h = alua_check(L, 1, &iothread_class);
+
+    if (!h->thread || h->thread->closing) {
+        luaL_error(L, "iothread%s%s is closed", h->thread ? " " : "",
+                   h->thread ? h->thread->name : "");
+    }
+    return h;
+}
+
+/*
+ * thread:call(fn, ...) -> task
+ * Runs fn(...) in a task of the thread; the task returned ends when that one
+ * does, the same way, and passes its cancellation on.
+ */
+static int iothread_call(lua_State *L)
+{
+    IOThreadHandle *h = iothread_check(L);
+
+    alua_check_callable(L, 2);
+    vm_check_thread(L, h->object.vm);
+    call_start(L, h->thread, 1, lua_gettop(L) - 2);
+    return 1;
+}
+
+/* thread:channel([n]) -> a channel made for use between threads */
+static int iothread_channel(lua_State *L)
+{
+    iothread_check(L);
+    lua_settop(L, 2);
+    lua_remove(L, 1);
+    chan_push_new(L, luaL_optinteger(L, 1, 0));
+    chan_share(L, lua_gettop(L));
+    return 1;
+}
+
+/* thread:context() -> ctx: notify() and get() only */
+static int iothread_context(lua_State *L)
+{
+    IOThreadHandle *h = iothread_check(L);
+
+    lcontext_push_foreign(L, iothread_get_aio_context(h->thread->iothread));
+    return 1;
+}
+
+/* thread:name() -> string, also of a closed one */
+static int iothread_name(lua_State *L)
+{
+    IOThreadHandle *h = alua_check(L, 1, &iothread_class);
+
+    lua_pushstring(L, h->thread ? h->thread->name : NULL);
+    return 1;
+}
+
+/* thread:status() -> "running", "ended" (by itself), "closed" */
+static int iothread_status(lua_State *L)
+{
+    IOThreadHandle *h = alua_check(L, 1, &iothread_class);
+    const Thread *t = h->thread;
+
+    lua_pushstring(L, !t || t->closing ? "closed"
+                      : t->ended       ? "ended"
+                                       : "running");
+    return 1;
+}
+
+static int iothread_ref(lua_State *L)
+{
+    Thread *t = iothread_check(L)->thread;
+
+    set_counted(t, !t->ended);
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int iothread_unref(lua_State *L)
+{
+    set_counted(iothread_check(L)->thread, false);
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int iothread_tostring(lua_State *L)
+{
+    IOThreadHandle *h = alua_check(L, 1, &iothread_class);
+
+    if (h->thread) {
+        lua_pushfstring(L, "aio.iothread '%s'%s", h->thread->name,
+                        h->thread->ended ? " (ended)" : "");
+    } else {
+        lua_pushliteral(L, "aio.iothread (closed)");
+    }
+    return 1;
+}
+
+static const luaL_Reg iothread_methods[] = {
+    {"call", iothread_call},
+    {"channel", iothread_channel},
+    {"context", iothread_context},
+    {"name", iothread_name},
+    {"status", iothread_status},
+    {"close", iothread_close},
+    {"ref", iothread_ref},
+    {"unref", iothread_unref},
+    {NULL, NULL},
+};
+
+static const luaL_Reg iothread_metamethods[] = {
+    {"__close", iothread_close},
+    {"__gc", iothread_gc},
+    {"__tostring", iothread_tostring},
+    {NULL, NULL},
+};
+
+static const AluaClass iothread_class = {
+    .name = "aio.iothread",
+    .methods = iothread_methods,
+    .metamethods = iothread_metamethods,
+};
+
+static const luaL_Reg functions[] = {
+    {"iothread", iothread_new_lua},
+    {NULL, NULL},
+};
+
+void liothread_open(lua_State *L)
+{
+    alua_class(L, &iothread_class);
+    licall_open(L);
+    alua_setfuncs(L, functions);
+}
