@@ -154,7 +154,9 @@ describe("a buffer for another thread", function()
 
   it("arrives once when it is sent twice in one message", function()
     local buf = aio.buf(9)
-    local a, b = thread:call(function(x, y) return x == y, x end, buf, buf):join()
+    local a, b = thread:call(function(x, y)
+      return x == y, x
+    end, buf, buf):join()
     assert.is_true(a)
     b:close()
   end)

@@ -10,8 +10,8 @@
  * Getters wait only while nothing is queued and no putter waits; putters wait
  * only while the queue is full.  Both queues are FIFO.
  *
- * @at is the channel's index on the stack: select() has several.
- * All that holds until the channel is sent to another thread: see lchan.h.
+ * @at is the channel's index on the stack: select() has several.  All that
+ * holds until the channel is sent to another thread: see lchan.h.
  */
 #include <errno.h>
 
@@ -108,14 +108,12 @@ static void chan_admit(lua_State *L, LuaChan *self, int at)
 /* Pushes the next value, if there is one. */
 static bool chan_take(lua_State *L, LuaChan *self, int at)
 {
-    LuaSyncWait *putter;
-
     if (chan_count(self) > 0) {
         chan_take_item(L, at, self);
         chan_admit(L, self, at);
         return true;
     }
-    putter = lsync_give(&self->putters); /* capacity 0: straight across */
+    LuaSyncWait *putter = lsync_give(&self->putters); /* straight across */
     if (putter) {
         take_from(L, putter);
         return true;
@@ -159,16 +157,14 @@ static int chan_put(lua_State *L)
 {
     LuaChan *self = chan_check(L);
     int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
-    LuaTask *task;
     LuaSyncWait wait;
-    ParkResult why;
 
     check_value(L);
     if (self->shared) {
         lua_settop(L, 2);
         return shared_put(L, self->shared, deadline);
     }
-    task = task_check_can_park(L);
+    LuaTask *task = task_check_can_park(L);
     if (self->closed) {
         return chan_push_closed(L);
     }
@@ -177,7 +173,7 @@ static int chan_put(lua_State *L)
         lua_pushboolean(L, true);
         return 1;
     }
-    why = lsync_wait(L, &self->putters, &wait, task, deadline);
+    ParkResult why = lsync_wait(L, &self->putters, &wait, task, deadline);
     if (why == PARK_CANCELLED && !wait.given) { /* else it has been put */
         lsync_throw(L, task, &wait);
     }
@@ -217,7 +213,6 @@ static int chan_get(lua_State *L)
     LuaChan *self = chan_check(L);
     int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
     LuaSyncWait wait;
-    ParkResult why;
 
     if (self->shared) {
         return shared_get(L, self->shared, deadline);
@@ -231,7 +226,7 @@ static int chan_get(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
-    why = lsync_wait(L, &self->getters, &wait, task, deadline);
+    ParkResult why = lsync_wait(L, &self->getters, &wait, task, deadline);
     if (why == PARK_CANCELLED) {
         if (wait.given) {
             chan_pass_on(L, self, 1);
@@ -314,7 +309,6 @@ static int chan_close(lua_State *L)
     self->closed = true;
     for (int i = 0; i < 2; i++) {
         Waiter *w;
-
         while ((w = waitq_wake_one(queues[i]))) {
             ((LuaSyncWait *)w->slot)->closed = true;
         }
@@ -334,13 +328,12 @@ static int source_try(lua_State *L, void *source, int at, int value)
                              "that puts to one that was not");
     }
     if (!value) {
-        if (chan_take(L, self, at)) {
-            return 1;
+        if (!chan_take(L, self, at)) {
+            if (!self->closed) {
+                return -1;
+            }
+            lua_pushnil(L);
         }
-        if (!self->closed) {
-            return -1;
-        }
-        lua_pushnil(L);
         return 1;
     }
     if (self->closed) {
