@@ -4,6 +4,7 @@
  *   lcross.c         messages, and the classes whose objects cross
  *   lcrosspack.c     values of a Lua state -> message
  *   lcrossunpack.c   message -> values of another state
+ *   lcrosscode.c     functions -> code -> functions, each once
  *   lcrossnames.c    modules and functions that every state has of its own
  *
  * A message is one block of memory with copies of plain data, the code of
@@ -92,6 +93,12 @@ enum CrossTag {
     CROSS_AGAIN,    /* uint32_t: the n-th table, function or object */
 };
 
+/* Pushes the code of the Lua function at @index, as a string. */
+void cross_push_code(lua_State *L, int index);
+/* Pushes a function with that code; raises.  @stateless: none of its upvalues
+ * keeps anything, so one function may serve for all of the same code. */
+void cross_load_code(lua_State *L, const char *code, size_t len,
+                     bool stateless);
 /* The row of the object at @arg, or NULL. */
 const CrossClass *cross_class_of(lua_State *L, int arg);
 /* The name of the module or function at @arg, or NULL.  @rebuild: look at what

@@ -199,12 +199,6 @@ static void put_table(Packer *p, int index, const CrossFrame *frame)
     put_fields(p, index, frame);
 }
 
-static int append_code(lua_State *L, const void *code, size_t len, void *opaque)
-{
-    put_bytes(opaque, code, len);
-    return 0;
-}
-
 /* Upvalue @i of the function numbered @number, whose value is on top. */
 static void put_upvalue(Packer *p, int index, int i, uint32_t number,
                         const CrossFrame *frame)
@@ -230,6 +224,7 @@ static void put_function(Packer *p, int index, const CrossFrame *frame)
     lua_State *L = p->L;
     uint32_t number = p->numbered;
     lua_Debug ar;
+    size_t len;
 
     if (put_known(p, index) || put_again(p, index)) {
         return;
@@ -237,14 +232,10 @@ static void put_function(Packer *p, int index, const CrossFrame *frame)
     if (lua_iscfunction(L, index)) {
         refuse_type(p, frame, "a C function");
     }
-    put_tag(p, CROSS_FUNCTION);
-    size_t at = p->pack->len, code = at + sizeof(size_t);
-    reserve(p, sizeof(size_t));
-    lua_pushvalue(L, index);
-    lua_dump(L, append_code, p, false);
+    cross_push_code(L, index);
+    const char *code = lua_tolstring(L, -1, &len);
+    put_string(p, CROSS_FUNCTION, code, len);
     lua_pop(L, 1);
-    code = p->pack->len - code;
-    memcpy(p->pack->data + at, &code, sizeof(code));
     lua_pushvalue(L, index);
     lua_getinfo(L, ">u", &ar);
     *reserve(p, 1) = ar.nups;
@@ -316,7 +307,7 @@ static void put_nested(Packer *p, int index, const CrossFrame *frame, int type)
     if (++p->depth > DEPTH_MAX) {
         refuse(p, frame, "nested too deeply for another thread");
     }
-    luaL_checkstack(p->L, 8, "message to another thread");
+    luaL_checkstack(p->L, LUA_MINSTACK, "message to another thread");
     if (type == LUA_TTABLE) {
         put_table(p, index, frame);
     } else {
@@ -370,7 +361,7 @@ static int pack_all(lua_State *L)
     Packer *p = lua_touserdata(L, -1);
     int count = lua_gettop(L) - 1;
 
-    luaL_checkstack(L, 8, "message to another thread");
+    luaL_checkstack(L, LUA_MINSTACK, "message to another thread");
     p->L = L;
     p->pack->count = (unsigned)count;
     if (p->retried) {

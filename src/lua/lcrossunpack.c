@@ -86,13 +86,13 @@ static void get_function(lua_State *L, Unpacker *u)
 {
     size_t len;
     const char *code = get_block(u, &len);
+    int count = u->pack->data[u->at++];
 
     luaL_checkstack(L, 8, "message from another thread");
-    if (luaL_loadbufferx(L, code, len, "=(another thread)", "b") != LUA_OK) {
-        lua_error(L);
-    }
+    cross_load_code(L, code, len,
+                    count == 0 ||
+                        (count == 1 && u->pack->data[u->at] == CROSS_KNOWN));
     number_it(L, u);
-    int count = u->pack->data[u->at++];
     for (int i = 1; i <= count; i++) {
         get_upvalue(L, u, i);
     }
