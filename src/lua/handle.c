@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace.h"
 #include "vm_private.h"
 
 enum { FAILURES_MAX = 100 }; /* in a row; then --on-error=log removes it */
@@ -162,6 +163,14 @@ static void callback_failed(LuaVM *vm, LuaHandle *h, lua_State *L)
     }
 }
 
+static void trace_callback(const LuaHandle *h)
+{
+    char what[160];
+
+    handle_describe(h, what, sizeof(what));
+    trace_begin("callback", what);
+}
+
 void alua_enter(LuaHandle *h, lua_CFunction fn, void *self)
 {
     LuaVM *vm = h->object.vm;
@@ -177,6 +186,9 @@ void alua_enter(LuaHandle *h, lua_CFunction fn, void *self)
         return;
     }
     int top = lua_gettop(L);
+    if (unlikely(trace_on)) {
+        trace_callback(h);
+    }
     vm->callback = h;
     priv->inner = L;
     if (anchored) {
@@ -196,4 +208,7 @@ void alua_enter(LuaHandle *h, lua_CFunction fn, void *self)
     }
     priv->inner = outer_inner;
     lua_settop(L, top);
+    if (unlikely(trace_on)) {
+        trace_end();
+    }
 }

@@ -15,6 +15,8 @@
 
 #include "lfile.h"
 #include "qapi/error.h"
+#include "qemu/osdep.h"
+#include "trace.h"
 
 typedef struct FileWait {
     LuaTask *task;
@@ -41,6 +43,27 @@ static FileOutcome file_reap(FileWait *wait, AioRequest *req, ParkResult why)
     return req->ret == -ECANCELED ? FILE_LATE : FILE_DONE;
 }
 
+static const char *const op_names[AIO_OP__MAX] = {
+    [AIO_OP_NOP] = "nop",
+    [AIO_OP_READ] = "read",
+    [AIO_OP_WRITE] = "write",
+    [AIO_OP_READV] = "readv",
+    [AIO_OP_WRITEV] = "writev",
+    [AIO_OP_FSYNC] = "fsync",
+    [AIO_OP_CALL] = "call",
+    [AIO_OP_FDATASYNC] = "fdatasync",
+    [AIO_OP_FALLOCATE] = "fallocate",
+};
+
+static uint64_t trace_request(const AioRequest *req)
+{
+    bool has_len = req->op == AIO_OP_READ || req->op == AIO_OP_WRITE ||
+                   req->op == AIO_OP_FALLOCATE;
+
+    return trace_async_begin("io", op_names[req->op], req->fd, req->offset,
+                             has_len ? (int64_t)req->len : -1);
+}
+
 FileOutcome file_run(lua_State *L, LuaTask *t, const AioEngine *engine,
                      AioRequest *req, int64_t deadline_ns)
 {
@@ -50,6 +73,7 @@ FileOutcome file_run(lua_State *L, LuaTask *t, const AioEngine *engine,
 
     req->done = file_run_done;
     req->opaque = &wait;
+    uint64_t trace = unlikely(trace_on) ? trace_request(req) : 0;
     vm->io_in_flight++;
     aio_request_submit(task_context(t), engine, req);
     while (!wait.done) {
@@ -59,6 +83,9 @@ FileOutcome file_run(lua_State *L, LuaTask *t, const AioEngine *engine,
         }
     }
     vm->io_in_flight--;
+    if (unlikely(trace)) {
+        trace_async_end("io", op_names[req->op], trace, req->ret);
+    }
     return outcome;
 }
 

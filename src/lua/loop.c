@@ -25,13 +25,43 @@ static bool nothing_can_happen(const LuaVM *vm)
     return vm->active == 0 && vm->ready == 0 && vm->io_in_flight == 0;
 }
 
+static bool poll_home(LuaVM *vm, bool blocking, unsigned more)
+{
+    return vm->driver ? vm->driver->poll(vm->home->ctx, blocking, more)
+                      : aio_poll_more(vm->home->ctx, blocking, more);
+}
+
+static uint64_t blocked_ns(LuaVM *vm)
+{
+    AioContextStats stats;
+
+    aio_context_get_stats(vm->home->ctx, &stats);
+    return stats.blocked_ns;
+}
+
+/* The core does not tell when it waits, but how long, and waits first. */
+static bool poll_home_traced(LuaVM *vm, bool blocking, unsigned more)
+{
+    int64_t start = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    uint64_t before = blocked_ns(vm);
+
+    trace_begin("loop", "tick");
+    bool progress = poll_home(vm, blocking, more);
+    uint64_t waited = blocked_ns(vm) - before;
+    trace_end();
+    if (waited) {
+        trace_slice("loop", "wait", start, (int64_t)waited);
+    }
+    return progress;
+}
+
 /* One iteration, or as many as consist of nothing but running tasks; not when
  * somebody counts them. */
 static bool loop_turn(LuaVM *vm, bool blocking)
 {
     unsigned more = vm->pollers ? 0 : MORE_SLICES;
-    bool progress = vm->driver ? vm->driver->poll(vm->home->ctx, blocking, more)
-                               : aio_poll_more(vm->home->ctx, blocking, more);
+    bool progress = unlikely(trace_on) ? poll_home_traced(vm, blocking, more)
+                                       : poll_home(vm, blocking, more);
 
     lcontext_polled(vm, progress);
     return progress;

@@ -15,6 +15,7 @@
 #include "aioctl/context.h"
 #include "aioctl/coroutine.h"
 #include "qapi/error.h"
+#include "trace.h"
 #include "vm_private.h"
 
 typedef struct TaskHandle TaskHandle;
@@ -201,6 +202,9 @@ void iothread_exits(LuaVM *vm, int code);
 void group_child_ended(LuaGroup *g, LuaTask *t, TaskHandle *h);
 void waker_task_ended(LuaWaker *w);
 
+/* A slice of @t begins; trace_end() ends it. */
+void task_trace_begin(LuaTask *t);
+
 /* ---- switching flows -------------------------------------------------------
  */
 
@@ -217,12 +221,18 @@ static inline void task_flow_enter(LuaTask *t)
     t->queued = false;
     vm->ready--;
     t->state = TASK_RUNNING;
+    if (unlikely(trace_on)) {
+        task_trace_begin(t);
+    }
 }
 
 static inline void task_flow_leave(LuaTask *t)
 {
     LuaVM *vm = t->vm;
 
+    if (unlikely(trace_on)) {
+        trace_end();
+    }
     t->inner = vm->priv->inner;
     vm->current = t->outer_task;
     vm->callback = t->outer_callback;

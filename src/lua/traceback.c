@@ -40,6 +40,14 @@ void task_describe(LuaTask *t, lua_State *L, char *buf, size_t size)
     lua_settop(L, top);
 }
 
+void task_trace_begin(LuaTask *t)
+{
+    char what[160];
+
+    task_describe(t, t->L, what, sizeof(what));
+    trace_begin("task", what);
+}
+
 /* The threads of @t from its own to the innermost; the count. */
 static int collect_threads(LuaTask *t, lua_State *threads[])
 {

@@ -52,6 +52,7 @@ typedef struct HostOptions {
     const char *engine;
     bool log_errors;    /* --on-error=log */
     int64_t timeout_ns; /* 0: none */
+    const char *trace; /* file, or NULL */
     bool stats;
     bool glib;
 } HostOptions;

@@ -8,6 +8,7 @@
  * or with the signal, that the script earned.
  */
 #include "host/host.h"
+#include "trace.h"
 #include "vm.h"
 #include "aioctl/context.h"
 #include "aioctl/coroutine.h"
@@ -194,6 +195,28 @@ fail:
     return false;
 }
 
+static bool trace_start(Host *host)
+{
+    Error *err = NULL;
+
+    if (host->options.trace && !trace_open(host->options.trace, &err)) {
+        report_message(HOST_NAME, "%s", error_get_pretty(err));
+        error_free(err);
+        return false;
+    }
+    return true;
+}
+
+static void trace_finish(void)
+{
+    Error *err = NULL;
+
+    if (!trace_close(&err)) {
+        report_message(HOST_NAME, "%s", error_get_pretty(err));
+        error_free(err);
+    }
+}
+
 static bool start(Host *host, lua_State *L)
 {
     int64_t timeout = host->options.timeout_ns;
@@ -204,6 +227,9 @@ static bool start(Host *host, lua_State *L)
     aio_co_install_fault_handler();
     dump_install(host->vm);
     signals_install(host);
+    if (!trace_start(host)) {
+        return false;
+    }
     if (timeout != 0 && !signals_start_timeout(timeout)) {
         report_message(HOST_NAME, "--timeout: no timer: %s", strerror(errno));
         return false;
@@ -221,6 +247,7 @@ static int finish(Host *host, lua_State *L, int status)
     bool exited = host->vm->exiting && !host->failed;
     bool close = !exited || host->vm->exit_close;
     vm_close(host->vm);
+    trace_finish();
     signals_release();
     if (close && host->vm->io_in_flight == 0) { /* else: still in use */
         lua_close(L);

@@ -127,6 +127,12 @@ static bool apply_stats(HostOptions *options, const char *value)
     return true;
 }
 
+static bool apply_trace(HostOptions *options, const char *value)
+{
+    options->trace = value;
+    return value[0] != '\0' || bad_value(value, "a file to write");
+}
+
 static bool apply_glib(HostOptions *options, const char *value)
 {
     options->glib = strcmp(value, "0") != 0;
@@ -147,6 +153,9 @@ const HostLongOption host_long_options[] = {
     {"glib", NULL, "AIOCTL_GLIB",
      "wait in GLib's default main loop, for modules that use it", true,
      apply_glib},
+    {"trace", "FILE", "AIOCTL_TRACE",
+     "write what ran when, for chrome://tracing or ui.perfetto.dev", true,
+     apply_trace},
     {"stats", NULL, "AIOCTL_STATS", "print the loop's counters at the end",
      true, apply_stats},
     {"version", NULL, NULL, "version, kernel, fd monitors, engines, libraries",
