@@ -30,13 +30,19 @@ local function rss_kib()
   end
 end
 
+--- This process.
+function control.pid()
+  local stat <close> = assert(io.open("/proc/self/stat"))
+  return stat:read("n")
+end
+
 local started <const> = aio.now()
 
 -- What one `report` answers.
 local function report(options)
-  local tasks = {}
-  for i, task in ipairs(aio.tasks()) do
-    tasks[i] = {
+  local tasks, all = {}, aio.tasks()
+  for i, task in ipairs(all) do
+    tasks[#all + 1 - i] = { -- the oldest first
       name = task:name(), status = task:status(),
       traceback = options.traceback and task:traceback() or nil,
     }
@@ -56,11 +62,6 @@ local REQUESTS <const> = {
   report = function() return report {} end,
   traceback = function() return report { traceback = true } end,
 }
-
-function control.pid()
-  return math.tointeger(tonumber(aio.file.stat("/proc/self/status") and
-    io.lines("/proc/self/stat")():match("^%d+")))
-end
 
 local function answer(line)
   local cjson = require "cjson"

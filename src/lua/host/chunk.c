@@ -71,6 +71,15 @@ bool chunk_run_init(Host *host, lua_State *L)
     return run_string(host, L, init, name);
 }
 
+bool chunk_start_control(Host *host, lua_State *L)
+{
+    static const char code[] =
+        "local path, message = require('aio.control').start() "
+        "if not path then error('--control: ' .. message, 0) end";
+
+    return run_string(host, L, code, "=control");
+}
+
 /* -l name, -l global=name */
 static bool run_library(Host *host, lua_State *L, const char *word)
 {

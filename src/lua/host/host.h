@@ -53,6 +53,7 @@ typedef struct HostOptions {
     bool log_errors;    /* --on-error=log */
     int64_t timeout_ns; /* 0: none */
     const char *trace; /* file, or NULL */
+    bool control;
     bool stats;
     bool glib;
 } HostOptions;
@@ -102,6 +103,8 @@ bool chunk_call(Host *host, lua_State *L, int nargs, int nresults);
 int chunk_pcall(lua_State *L, int nargs, int nresults);
 
 void chunk_create_arg(Host *host, lua_State *L);  /* the global `arg` */
+/* --control: the socket that `aioctl top` asks. */
+bool chunk_start_control(Host *host, lua_State *L);
 bool chunk_run_init(Host *host, lua_State *L);    /* LUA_INIT */
 bool chunk_run_options(Host *host, lua_State *L); /* -e, -l, -W, in order */
 bool chunk_run_script(Host *host, lua_State *L);  /* script, command or -m */

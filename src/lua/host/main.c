@@ -110,6 +110,9 @@ static bool run_everything(Host *host, lua_State *L)
     if (options->print_version) {
         help_lua_version();
     }
+    if (options->control && !chunk_start_control(host, L)) {
+        return false;
+    }
     if (!options->no_env && !chunk_run_init(host, L)) {
         return false;
     }

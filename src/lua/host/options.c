@@ -133,6 +133,12 @@ static bool apply_trace(HostOptions *options, const char *value)
     return value[0] != '\0' || bad_value(value, "a file to write");
 }
 
+static bool apply_control(HostOptions *options, const char *value)
+{
+    options->control = strcmp(value, "0") != 0;
+    return true;
+}
+
 static bool apply_glib(HostOptions *options, const char *value)
 {
     options->glib = strcmp(value, "0") != 0;
@@ -156,6 +162,9 @@ const HostLongOption host_long_options[] = {
     {"trace", "FILE", "AIOCTL_TRACE",
      "write what ran when, for chrome://tracing or ui.perfetto.dev", true,
      apply_trace},
+    {"control", NULL, "AIOCTL_CONTROL",
+     "open a socket on which 'aioctl top PID' asks what goes on", true,
+     apply_control},
     {"stats", NULL, "AIOCTL_STATS", "print the loop's counters at the end",
      true, apply_stats},
     {"version", NULL, NULL, "version, kernel, fd monitors, engines, libraries",
