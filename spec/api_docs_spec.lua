@@ -9,6 +9,7 @@ local file = require "aio.file"
 local host = require "support.host"
 local net = require "aio.net"
 local proc = require "aio.proc"
+local policy = require "aio.policy"
 local sync = require "aio.sync"
 
 local FILE_FIELDS <const> = {
@@ -59,6 +60,7 @@ local function names()
   add_names(set, "aio.", aio)
   add_names(set, "file.", file)
   add_names(set, "sync.", sync)
+  add_names(set, "policy.", policy)
   add_names(set, "f:", file.methods)
   add_names(set, "net.", net)
   add_names(set, "proc.", proc)
@@ -92,8 +94,9 @@ end
 
 -- The class of the types file -> the page's word.
 local WORDS <const> = {
-  aio = "aio.", file = "file.", sync = "sync.",
+  aio = "aio.", file = "file.", sync = "sync.", policy = "policy.",
   ["aio.file"] = "file.", ["aio.sync"] = "sync.",
+  ["aio.policy"] = "policy.",
   Task = "task:", BH = "bh:", RemoteBH = "remote:", Timer = "timer:",
   Notifier = "notifier:", FdHandler = "handler:", SignalHandler = "signal:",
   Context = "ctx:", Group = "group:", Buf = "buf:", Hist = "hist:",

@@ -11,6 +11,7 @@
 ---@field version string
 ---@field file aio.file
 ---@field sync aio.sync
+---@field policy aio.policy
 local aio = {}
 ---@class Task
 local Task = {}

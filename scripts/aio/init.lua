@@ -10,4 +10,15 @@ package.loaded["aio"] = aio
 aio.sync = require "aio.sync"
 require "aio.iothread"
 
+-- Loaded when it is first looked into: most programs steer no loop.
+local function load_policies(policy)
+  require "aio.policy" -- gives this very table its own metatable
+  return policy
+end
+
+aio.policy = setmetatable({}, {
+  __index = function(self, name) return load_policies(self)[name] end,
+  __pairs = function(self) return pairs(load_policies(self)) end,
+})
+
 return aio

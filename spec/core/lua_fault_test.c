@@ -322,6 +322,18 @@ SCENARIO(contexts, false,
          "ctx:poll() aio.context():poll() ctx:get() ctx:stats() "
          "aio.stats() ctx:set{max_batch = 4} ctx:close()")
 
+SCENARIO(policies, false,
+         "local ctx = aio.context{} local n = 0 "
+         "ctx:policy{name = 'p', every = 0.001, set = {poll_max_ns = 1000, "
+         "  max_batch = 2}, decide = function() n = n + 1 "
+         "  return {max_batch = 2 + n} end, "
+         "  poll_ns = function(s) return s.poll_max_ns / 2 end} "
+         "local t = aio.timer{ctx = ctx, fn = function() end} "
+         "for i = 1, 4 do t:mod(aio.now() + 0.0004) ctx:poll(true) end "
+         "ctx:policy{every = 0.001, decide = function() error('x' .. n) end} "
+         "for i = 1, 3 do t:mod(aio.now() + 0.0004) ctx:poll(true) end "
+         "ctx:policy(nil):policy() ctx:close()")
+
 SCENARIO(signals, false,
          "local h = aio.on_signal('USR1', function(name) aio.yield() end) "
          "aio.wait_signal('USR2', 0) h:close()")

@@ -16,6 +16,7 @@
 #include "aioctl/context.h"
 #include "lfdtable.h"
 #include "lparams.h"
+#include "lpolicy.h"
 #include "lpoll.h"
 #include "lsignal.h"
 #include "lstats.h"
@@ -23,7 +24,7 @@
 #include "qapi/error.h"
 #include "task.h"
 
-enum { UV_THREAD = 1 };
+enum { UV_THREAD = 1, UV_POLICY };
 
 /* Its address is the registry key of the weak table: pointer -> userdata. */
 static const char contexts_key;
@@ -81,7 +82,7 @@ LuaContext *lcontext_new(lua_State *L, LuaVM *vm, AioContext *ctx, Error **errp)
 
     luaL_checkstack(L, 8, "no room for a context");
     alua_class(L, &lcontext_class);
-    self = alua_new(L, &lcontext_class, sizeof(*self), 1);
+    self = alua_new(L, &lcontext_class, sizeof(*self), UV_POLICY);
     self->vm = vm;
     self->L = lua_newthread(L);
     lua_setiuservalue(L, -2, UV_THREAD);
@@ -271,6 +272,15 @@ static int context_stats(lua_State *L)
     return 1;
 }
 
+/*
+ * ctx:policy{name=, every=sec, decide=fn, poll_ns=fn, set={...}} -> ctx
+ * ctx:policy(nil) -> ctx: remove it; ctx:policy() -> its name, or nil
+ */
+static int context_policy(lua_State *L)
+{
+    return lpolicy_method(L, context_check(L), UV_POLICY);
+}
+
 /* ctx:disable_external() -> ctx: pause handlers made with external=true until
  * enable_external() was called as often. */
 static int context_disable_external(lua_State *L)
@@ -417,6 +427,7 @@ static const luaL_Reg context_methods[] = {
     {"get", context_get},
     {"set", context_set},
     {"stats", context_stats},
+    {"policy", context_policy},
     {"disable_external", context_disable_external},
     {"enable_external", context_enable_external},
     {"acquire", context_acquire},

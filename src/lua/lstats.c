@@ -14,11 +14,16 @@
 typedef struct Counter {
     const char *name;
     size_t offset;
+    bool gauge; /* goes down, too */
 } Counter;
 
-#define COUNTER(field)                           \
-    {                                            \
-#field, offsetof(AioContextStats, field) \
+#define COUNTER(field)                                  \
+    {                                                   \
+#field, offsetof(AioContextStats, field), false \
+    }
+#define GAUGE(field)                                   \
+    {                                                  \
+#field, offsetof(AioContextStats, field), true \
     }
 
 static const Counter counters[] = {
@@ -26,7 +31,7 @@ static const Counter counters[] = {
     COUNTER(polls),
     COUNTER(poll_hits),
     COUNTER(poll_ns_total),
-    COUNTER(poll_ns),
+    GAUGE(poll_ns),
     COUNTER(blocked_ns),
     COUNTER(blocked),
     COUNTER(bhs),
@@ -35,31 +40,47 @@ static const Counter counters[] = {
     COUNTER(coroutines),
     COUNTER(submitted),
     COUNTER(completed),
-    COUNTER(in_flight),
+    GAUGE(in_flight),
     COUNTER(batches),
     COUNTER(notifies),
     COUNTER(wakeups),
-    COUNTER(registered_buffers),
+    GAUGE(registered_buffers),
     COUNTER(registration_failures),
 };
 
 enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };
+
+static int64_t counter_of(const AioContextStats *stats, int i)
+{
+    /* All are 64 bits wide. */
+    return *(const int64_t *)((const char *)stats + counters[i].offset);
+}
+
+void lstats_push_since(lua_State *L, const AioContextStats *now,
+                       const AioContextStats *before)
+{
+    int64_t dispatched = 0;
+
+    lua_createtable(L, 0, COUNTERS + 4);
+    for (int i = 0; i < COUNTERS; i++) {
+        int64_t old = counters[i].gauge ? 0 : counter_of(before, i);
+
+        lua_pushinteger(L, counter_of(now, i) - old);
+        lua_setfield(L, -2, counters[i].name);
+    }
+    dispatched += now->bhs - before->bhs + now->fds - before->fds;
+    dispatched += now->timers - before->timers;
+    dispatched += now->coroutines - before->coroutines;
+    lua_pushinteger(L, dispatched);
+    lua_setfield(L, -2, "dispatched");
+}
 
 void lstats_push(lua_State *L, LuaContext *self)
 {
     AioContextStats stats;
 
     aio_context_get_stats(self->ctx, &stats);
-    lua_createtable(L, 0, COUNTERS + 1);
-    for (int i = 0; i < COUNTERS; i++) {
-        const char *field = (const char *)&stats + counters[i].offset;
-
-        lua_pushinteger(L, *(const int64_t *)field); /* all are 64 bits wide */
-        lua_setfield(L, -2, counters[i].name);
-    }
-    lua_pushinteger(L, (lua_Integer)(stats.bhs + stats.fds + stats.timers +
-                                     stats.coroutines));
-    lua_setfield(L, -2, "dispatched");
+    lstats_push_since(L, &stats, &(AioContextStats){0});
 }
 
 static lua_Integer count_handles(const LuaVM *vm)

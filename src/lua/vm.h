@@ -16,6 +16,7 @@ struct LuaContext {
     lua_State *L;           /* callbacks run here; anchored in user value 1 */
     LuaContext *next;       /* all open contexts of the VM */
     struct LuaFdTable *fds; /* who watches which descriptor (lfdtable.c) */
+    LuaHandle *policy;      /* what steers it (lpolicy.c), or NULL */
     int externals_disabled; /* by ctx:disable_external() */
     int acquired;           /* by ctx:acquire() */
     bool foreign;           /* another thread's: only a reference to ctx */

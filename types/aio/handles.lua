@@ -217,6 +217,27 @@ function Context:set(settings) end
 ---@return table<string, integer>
 function Context:stats() end
 
+---@class aio.PollState
+---@field poll_ns integer
+---@field block_ns integer
+---@field hit boolean
+---@field poll_max_ns integer
+---@field poll_grow integer
+---@field poll_shrink integer
+
+---@alias aio.Delta table<string, number>
+
+---@class aio.Policy
+---@field name? string
+---@field every? number
+---@field decide? fun(delta: aio.Delta, knobs: aio.Settings): aio.Settings?
+---@field poll_ns? fun(state: aio.PollState): number
+---@field set? aio.Settings
+
+---@param policy? aio.Policy
+---@return Context|string|nil
+function Context:policy(policy) end
+
 ---@return Context
 function Context:disable_external() end
 

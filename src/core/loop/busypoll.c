@@ -8,10 +8,10 @@
  * it, another by a wait that does not block.  So every monitor gains, and
  * handlers without io_poll are not starved by those with one.
  *
- * The budget adapts: a wait that would have ended within poll_max_ns lengthens
- * it, a longer one shortens it.  Would have: when another thread ended the wait
- * its time counts, not the time when this one was awake at last, for that is
- * just what polling saves.
+ * The budget adapts by aio_poll_budget(), or as a policy from outside says, to
+ * how long there was nothing to do: when another thread ended the wait its time
+ * counts, not the time when this one was awake at last, for that is just what
+ * polling saves.
  *
  * A handler takes part once its fd has fired, and no longer when its io_poll
  * has found nothing for seven seconds; its fd is watched all the time.
@@ -237,15 +237,46 @@ static bool single_cpu(void)
            CPU_COUNT(&cpus) == 1;
 }
 
-static int64_t grown(AioContext *ctx, int64_t max_ns)
+int64_t aio_poll_budget(const AioPollState *state)
 {
-    int64_t factor = qatomic_read_i64(&ctx->poll_grow);
+    int64_t max_ns = state->poll_max_ns;
+    int64_t factor = state->poll_grow ? state->poll_grow : 2;
+    int64_t divisor = state->poll_shrink;
+    int64_t ns = state->poll_ns;
 
-    factor = factor ? factor : 2;
-    if (!ctx->poll_ns) {
-        return single_cpu() ? 0 : MIN(POLL_FIRST_NS, max_ns);
+    if (state->hit || state->block_ns <= ns) {
+        return ns; /* long enough */
     }
-    return ctx->poll_ns > max_ns / factor ? max_ns : ctx->poll_ns * factor;
+    if (state->block_ns > max_ns) {
+        return divisor ? ns / divisor : 0;
+    }
+    if (!ns) {
+        return MIN(POLL_FIRST_NS, max_ns);
+    }
+    return ns > max_ns / factor ? max_ns : ns * factor;
+}
+
+static void choose(AioContext *ctx, int64_t block_ns, bool hit)
+{
+    AioPollState state = {
+        .poll_ns = ctx->poll_ns,
+        .block_ns = block_ns,
+        .poll_max_ns = qatomic_read_i64(&ctx->poll_max_ns),
+        .poll_grow = qatomic_read_i64(&ctx->poll_grow),
+        .poll_shrink = qatomic_read_i64(&ctx->poll_shrink),
+        .hit = hit,
+    };
+    int64_t ns = aio_poll_budget(&state);
+
+    if (ctx->poll_policy) {
+        ns = ctx->poll_policy(ctx->poll_policy_opaque, &state);
+        ns = MAX(0, MIN(ns, qatomic_read_i64(&ctx->poll_max_ns)));
+    }
+    /* Only looked at where polling begins: it costs a system call. */
+    if (ns && !ctx->poll_ns && single_cpu()) {
+        ns = 0;
+    }
+    ctx->poll_ns = ns;
 }
 
 int64_t busypoll_block_ns(AioContext *ctx, int64_t start_ns, int64_t end_ns)
@@ -258,17 +289,19 @@ int64_t busypoll_block_ns(AioContext *ctx, int64_t start_ns, int64_t end_ns)
 
 void busypoll_adjust(AioContext *ctx, int64_t block_ns)
 {
-    int64_t max_ns = qatomic_read_i64(&ctx->poll_max_ns);
-    int64_t divisor = qatomic_read_i64(&ctx->poll_shrink);
+    choose(ctx, block_ns, false);
+}
 
-    if (block_ns <= ctx->poll_ns) {
-        return; /* long enough */
-    }
-    if (block_ns > max_ns) {
-        ctx->poll_ns = divisor ? ctx->poll_ns / divisor : 0;
-    } else {
-        ctx->poll_ns = grown(ctx, max_ns);
-    }
+void busypoll_hit(AioContext *ctx, int64_t block_ns)
+{
+    choose(ctx, block_ns, true);
+}
+
+void aio_context_set_poll_policy(AioContext *ctx, AioPollPolicy *fn,
+                                 void *opaque)
+{
+    ctx->poll_policy = fn;
+    ctx->poll_policy_opaque = opaque;
 }
 
 bool busypoll_allowed(AioContext *ctx)

@@ -128,7 +128,9 @@ struct AioContext {
     AioContext *shown_as;    /* what callbacks see as current; NULL: this one */
     uint32_t notify_me_home; /* what home last stored to notify_me */
     int64_t poll_ns;         /* current busy-polling budget */
-    AioContextStats stats;   /* (notifies is in notify_count) */
+    AioPollPolicy *poll_policy; /* chooses it; NULL: the default does */
+    void *poll_policy_opaque;
+    AioContextStats stats; /* (notifies is in notify_count) */
 
     /* ---- atomic: settings */
     int64_t poll_max_ns;
@@ -335,6 +337,8 @@ void busypoll_run(AioContext *ctx, int64_t start_ns, int64_t *timeout);
 bool busypoll_allowed(AioContext *ctx);
 /* Adapts the budget to how long after it began to wait there was work. */
 void busypoll_adjust(AioContext *ctx, int64_t block_ns);
+/* The same for a wait that polling ended: of interest to a policy only. */
+void busypoll_hit(AioContext *ctx, int64_t block_ns);
 /* The time until there was work, of a wait that has just ended: without the
  * time it took to wake up, where that is known. */
 int64_t busypoll_block_ns(AioContext *ctx, int64_t start_ns, int64_t end_ns);

@@ -90,8 +90,13 @@ static void wait_blocking(AioContext *ctx, int64_t timeout)
         if (may_poll) {
             busypoll_adjust(ctx, busypoll_block_ns(ctx, start_ns, end_ns));
         }
-    } else if (fdmon_need_wait(ctx)) {
+        return;
+    }
+    if (fdmon_need_wait(ctx)) {
         fdmon_wait(ctx, 0);
+    }
+    if (unlikely(ctx->poll_policy) && may_poll) {
+        busypoll_hit(ctx, clock_monotonic_ns() - start_ns);
     }
 }
 

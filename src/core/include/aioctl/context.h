@@ -70,6 +70,39 @@ bool aio_context_in_home_thread(AioContext *ctx);
 /* True while an aio_poll() or GSource dispatch of @ctx is on the stack. */
 bool aio_context_is_dispatching(AioContext *ctx);
 
+/*
+ * What a wait was like, for whoever decides how long the next one may poll
+ * before it sleeps.  Nanoseconds.
+ */
+typedef struct AioPollState {
+    int64_t poll_ns;  /* the budget that this wait had */
+    int64_t block_ns; /* how long there was nothing to do */
+    int64_t poll_max_ns, poll_grow, poll_shrink; /* the settings */
+    bool hit; /* polling found the work: there was no sleep */
+} AioPollState;
+
+/* The next budget. */
+typedef int64_t AioPollPolicy(void *opaque, const AioPollState *state);
+
+/*
+ * aio_context_set_poll_policy: let @fn choose the budgets of busy polling
+ * @fn: called after each wait that polled or slept, while poll_max_ns is not 0,
+ *      in the tick, before its callbacks; NULL: aio_poll_budget() chooses again
+ *
+ * What it returns is brought into the range from 0 to poll_max_ns, and to 0
+ * where the thread has only one processor.  Home thread.
+ */
+void aio_context_set_poll_policy(AioContext *ctx, AioPollPolicy *fn,
+                                 void *opaque);
+
+/*
+ * aio_poll_budget: what the loop chooses when nobody else does
+ *
+ * A wait that would have ended within poll_max_ns lengthens the budget, a
+ * longer one shortens it.  Any thread; looks at nothing but @state.
+ */
+int64_t aio_poll_budget(const AioPollState *state);
+
 /* Counters since creation.  All monotonic except in_flight. */
 typedef struct AioContextStats {
     uint64_t iterations;         /* aio_poll() calls and GSource dispatches */

@@ -1,0 +1,2 @@
+--- aio.policy.sleep - never polls: sleeps as soon as there is nothing to do.
+return { name = "sleep", set = { poll_max_ns = 0 } }
