@@ -320,7 +320,9 @@ SCENARIO(contexts, false,
          "local ctx = aio.context{poll_max_ns = 0} "
          "aio.bh(function() end, 'x', ctx):schedule() "
          "ctx:poll() aio.context():poll() ctx:get() ctx:stats() "
-         "aio.stats() ctx:set{max_batch = 4} ctx:close()")
+         "aio.stats() ctx:set{max_batch = 4, timing = true} "
+         "aio.bh(function() end, 'y', ctx):schedule() ctx:poll() "
+         "ctx:stats() ctx:close()")
 
 SCENARIO(policies, false,
          "local ctx = aio.context{} local n = 0 "

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "slice.h"
 #include "trace.h"
 #include "vm_private.h"
 
@@ -185,12 +186,17 @@ void alua_enter(LuaHandle *h, lua_CFunction fn, void *self)
         vm->exiting = true;
         return;
     }
+    LuaContext *owner = h->owner;
     int top = lua_gettop(L);
+    int64_t began = 0;
     if (unlikely(trace_on)) {
         trace_callback(h);
     }
     vm->callback = h;
     priv->inner = L;
+    if (unlikely(priv->watch)) {
+        began = slice_begin_callback(vm, h);
+    }
     if (anchored) {
         alua_pushanchored(L, &h->object); /* outlives a callback that lets go */
     } else {
@@ -207,6 +213,9 @@ void alua_enter(LuaHandle *h, lua_CFunction fn, void *self)
         h->failures = 0;
     }
     priv->inner = outer_inner;
+    if (unlikely(priv->watch)) {
+        slice_end_callback(owner, anchored ? h : NULL, began);
+    }
     lua_settop(L, top);
     if (unlikely(trace_on)) {
         trace_end();

@@ -22,6 +22,7 @@
 #include "lstats.h"
 #include "open.h"
 #include "qapi/error.h"
+#include "slice.h"
 #include "task.h"
 
 enum { UV_THREAD = 1, UV_POLICY };
@@ -144,6 +145,7 @@ void lcontext_close(lua_State *L, LuaContext *self)
         lsignal_close(self->vm);
     }
     context_unlink(self);
+    slice_free_timing(self);
     for (; self->externals_disabled > 0; self->externals_disabled--) {
         aio_enable_external(self->ctx);
     }

@@ -5,7 +5,7 @@
  * The hgrm text is the percentile distribution that HdrHistogram's plotters
  * read.
  */
-#include "hist.h"
+#include "lhist.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -32,6 +32,15 @@ static int hist_new(lua_State *L)
 {
     alua_new(L, &hist_class, sizeof(LuaHist), 0);
     return 1;
+}
+
+void lhist_push(lua_State *L, const Hist *h)
+{
+    LuaHist *self = alua_new(L, &hist_class, sizeof(*self), 0);
+
+    if (!hist_merge(&self->hist, h)) {
+        luaL_error(L, "not enough memory");
+    }
 }
 
 /* Nanoseconds at @arg: an integer, or a float, which is rounded. */

@@ -10,10 +10,12 @@
 
 #include "aioctl/context.h"
 #include "qapi/error.h"
+#include "slice.h"
 
 const char *const lparams_keys[] = {
-    "fdmon",     "poll_max_ns",     "poll_grow",       "poll_shrink",
-    "max_batch", "thread_pool_min", "thread_pool_max", NULL,
+    "fdmon",           "poll_max_ns", "poll_grow",
+    "poll_shrink",     "max_batch",   "thread_pool_min",
+    "thread_pool_max", "timing",      NULL,
 };
 
 static void set_integer(lua_State *L, const char *key, int64_t value)
@@ -39,6 +41,8 @@ void lparams_push(lua_State *L, LuaContext *self)
     set_integer(L, "max_batch", params.max_batch);
     set_integer(L, "thread_pool_min", params.thread_pool_min);
     set_integer(L, "thread_pool_max", params.thread_pool_max);
+    lua_pushboolean(L, self->timed);
+    lua_setfield(L, -2, "timing");
 }
 
 /* Integer field @key of the table at @arg, if there: into @value. */
@@ -86,6 +90,20 @@ static void apply_numbers(lua_State *L, int arg, AioContext *ctx, Error **errp)
     error_propagate(errp, err);
 }
 
+static void apply_timing(lua_State *L, int arg, LuaContext *self)
+{
+    int type = lua_getfield(L, arg, "timing");
+
+    if (type != LUA_TNIL && type != LUA_TBOOLEAN) {
+        luaL_error(L, "field 'timing' must be a boolean, got %s",
+                   luaL_typename(L, -1));
+    }
+    if (type == LUA_TBOOLEAN && !slice_set_timing(self, lua_toboolean(L, -1))) {
+        luaL_error(L, "not enough memory");
+    }
+    lua_pop(L, 1);
+}
+
 static bool is_monitor(const char *name)
 {
     const char *const *names = aio_fdmon_names();
@@ -118,6 +136,7 @@ bool lparams_apply(lua_State *L, int arg, LuaContext *self)
                        fdmon);
         }
     }
+    apply_timing(L, arg, self);
     apply_numbers(L, arg, self->ctx, &err);
     if (err) {
         lua_pushfstring(L, "%s", error_get_pretty(err));

@@ -8,7 +8,9 @@
 #include <stddef.h>
 
 #include "aioctl/context.h"
+#include "lhist.h"
 #include "open.h"
+#include "slice.h"
 #include "vm_private.h"
 
 typedef struct Counter {
@@ -75,12 +77,31 @@ void lstats_push_since(lua_State *L, const AioContextStats *now,
     lua_setfield(L, -2, "dispatched");
 }
 
+/* Tasks run in the home context, all of them. */
+static void push_tasks(lua_State *L, LuaContext *self)
+{
+    LuaVM *vm = self->vm;
+    bool home = self == vm->home;
+
+    lua_pushinteger(L, home ? (lua_Integer)vm->priv->live_count : 0);
+    lua_setfield(L, -2, "tasks");
+}
+
 void lstats_push(lua_State *L, LuaContext *self)
 {
     AioContextStats stats;
 
     aio_context_get_stats(self->ctx, &stats);
     lstats_push_since(L, &stats, &(AioContextStats){0});
+    push_tasks(L, self);
+    if (self->timing) {
+        lhist_push(L, &self->timing->lag);
+        lua_setfield(L, -2, "lag");
+        lhist_push(L, &self->timing->callback);
+        lua_setfield(L, -2, "callback");
+        lua_pushinteger(L, (lua_Integer)self->timing->lost);
+        lua_setfield(L, -2, "timing_lost");
+    }
 }
 
 static lua_Integer count_handles(const LuaVM *vm)
@@ -109,8 +130,6 @@ static int stats_get(lua_State *L)
     lua_setfield(L, -2, "handles");
     lua_pushinteger(L, (lua_Integer)vm->active);
     lua_setfield(L, -2, "active");
-    lua_pushinteger(L, (lua_Integer)vm->priv->live_count);
-    lua_setfield(L, -2, "tasks");
     lua_pushinteger(L, (lua_Integer)vm->ready);
     lua_setfield(L, -2, "ready");
     lua_pushinteger(L, (lua_Integer)vm->io_in_flight);

@@ -6,18 +6,22 @@
  * ordinary garbage.  The QEMUTimer is part of the userdata: arming allocates
  * nothing in C.
  */
+#include "aioctl/context.h"
 #include "block/aio.h"
 #include "lcheck.h"
 #include "lclock.h"
 #include "lcontext.h"
 #include "open.h"
 #include "qemu/timer.h"
+#include "slice.h"
 
 enum { UV_CALLBACK = 1, UV_CONTEXT };
 
 typedef struct LuaTimer {
     LuaHandle handle;
     QEMUTimer timer;
+    bool is_monotonic;
+    int64_t due_ns; /* when to fire, or when that was set; 0: unknown */
 } LuaTimer;
 
 static const AluaClass timer_class;
@@ -46,6 +50,7 @@ static void timer_fire(void *opaque)
 {
     LuaTimer *self = opaque;
 
+    slice_due(self->handle.object.vm, self->due_ns);
     alua_enter(&self->handle, timer_run, self);
 }
 
@@ -87,8 +92,21 @@ static int timer_construct(lua_State *L)
     lua_setiuservalue(L, -2, UV_CONTEXT);
     handle_open(L, &self->handle, owner, "timer", 3);
     aio_timer_init(owner->ctx, &self->timer, clock, SCALE_NS, timer_fire, self);
+    self->is_monotonic = clock == QEMU_CLOCK_REALTIME;
     self->handle.release = timer_release;
     return 1;
+}
+
+static void note_due(LuaTimer *self)
+{
+    int64_t due = (int64_t)timer_expire_time_ns(&self->timer);
+    LuaContext *owner = self->handle.owner;
+
+    if (self->is_monotonic && owner->timed) {
+        self->due_ns = MAX(due, aio_context_looked_ns(owner->ctx));
+    } else {
+        self->due_ns = 0;
+    }
 }
 
 /*
@@ -103,6 +121,7 @@ static int timer_set(lua_State *L)
 
     handle_arm(L, &self->handle, 1);
     timer_mod_ns(&self->timer, deadline);
+    note_due(self);
     lua_settop(L, 1);
     return 1;
 }
@@ -115,6 +134,7 @@ static int timer_anticipate(lua_State *L)
 
     handle_arm(L, &self->handle, 1);
     timer_mod_anticipate_ns(&self->timer, deadline);
+    note_due(self);
     lua_settop(L, 1);
     return 1;
 }

@@ -198,6 +198,7 @@ void task_late(void *opaque)
     if (t->state == TASK_PARKED && !t->queued) {
         t->reason = PARK_TIMEOUT;
         task_make_ready(t);
+        t->ready_ns = t->ready_ns ? t->due_ns : 0;
     }
 }
 
@@ -219,6 +220,7 @@ static void park_counted(LuaTask *t, int64_t deadline_ns)
     t->counted = !t->unrefd;
     vm->active += t->counted;
     if (timed) {
+        t->due_ns = deadline_ns;
         timer_mod_ns(&t->timer, deadline_ns);
     }
     park_switch(t);

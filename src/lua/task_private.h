@@ -15,6 +15,7 @@
 #include "aioctl/context.h"
 #include "aioctl/coroutine.h"
 #include "qapi/error.h"
+#include "slice.h"
 #include "trace.h"
 #include "vm_private.h"
 
@@ -107,9 +108,11 @@ struct LuaTask {
     bool leaving;  /* called os.exit: never run again */
     bool must_run; /* its body has something to finish also when cancelled */
     int nargs;
-    int status; /* lua_pcall's, for main tasks run by vm_run() */
-    int base;   /* of main tasks: index of the message handler, or 0 */
-    int line;   /* where it was spawned */
+    int status;     /* lua_pcall's, for main tasks run by vm_run() */
+    int base;       /* of main tasks: index of the message handler, or 0 */
+    int line;       /* where it was spawned */
+    int64_t due_ns; /* deadline of the last park that had one */
+    int64_t ready_ns, began_ns; /* of its slice, while watched (slice.c) */
 
     Scope root;
     Scope *scope;    /* innermost */
@@ -224,6 +227,9 @@ static inline void task_flow_enter(LuaTask *t)
     if (unlikely(trace_on)) {
         task_trace_begin(t);
     }
+    if (unlikely(vm->priv->watch)) {
+        slice_begin_task(t);
+    }
 }
 
 static inline void task_flow_leave(LuaTask *t)
@@ -232,6 +238,9 @@ static inline void task_flow_leave(LuaTask *t)
 
     if (unlikely(trace_on)) {
         trace_end();
+    }
+    if (unlikely(vm->priv->watch)) {
+        slice_end_task(t);
     }
     t->inner = vm->priv->inner;
     vm->current = t->outer_task;
@@ -244,6 +253,9 @@ static inline void task_make_ready(LuaTask *t)
     DCHECK(!t->queued);
     t->queued = true;
     t->vm->ready++;
+    if (unlikely(t->vm->priv->watch)) {
+        t->ready_ns = qemu_clock_get_ns(QEMU_CLOCK_REALTIME);
+    }
     aio_co_ready(t->vm->home->ctx, t->co);
 }
 

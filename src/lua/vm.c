@@ -188,6 +188,7 @@ void vm_close(LuaVM *vm)
         vm_shutdown(vm);
     }
     iothread_join_all(vm);
+    vm_guard_stop(vm);
     bool stuck = priv->live || vm->io_in_flight;
     priv->closed = true;
     port_close(vm);

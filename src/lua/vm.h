@@ -12,11 +12,13 @@
 struct LuaContext {
     AluaObject object; /* class aio.context */
     LuaVM *vm;
-    AioContext *ctx;        /* NULL when closed */
-    lua_State *L;           /* callbacks run here; anchored in user value 1 */
-    LuaContext *next;       /* all open contexts of the VM */
-    struct LuaFdTable *fds; /* who watches which descriptor (lfdtable.c) */
-    LuaHandle *policy;      /* what steers it (lpolicy.c), or NULL */
+    AioContext *ctx;          /* NULL when closed */
+    lua_State *L;             /* callbacks run here; anchored in user value 1 */
+    LuaContext *next;         /* all open contexts of the VM */
+    struct LuaFdTable *fds;   /* who watches which descriptor (lfdtable.c) */
+    LuaHandle *policy;        /* what steers it (lpolicy.c), or NULL */
+    struct LuaTiming *timing; /* slice.c; NULL: never timed */
+    bool timed;
     int externals_disabled; /* by ctx:disable_external() */
     int acquired;           /* by ctx:acquire() */
     bool foreign;           /* another thread's: only a reference to ctx */
@@ -112,6 +114,13 @@ int vm_exit_status(lua_State *L);
 /* First SIGINT: cancel the main task (all tasks once main has ended), also one
  * that spins.  Async-signal-safe. */
 void vm_interrupt(LuaVM *vm);
+
+/*
+ * Tell on stderr, while it does, which callback or task holds the loop for
+ * longer than @limit_ns.  Uses SIGURG and a thread.
+ */
+bool vm_guard_start(LuaVM *vm, int64_t limit_ns, Error **errp);
+void vm_guard_stop(LuaVM *vm); /* idempotent */
 
 /* Prints each task, its state and where it stands to stderr.  Home thread. */
 void vm_print_tasks(LuaVM *vm);

@@ -26,6 +26,7 @@ enum {
 
 typedef struct LuaVMPrivate LuaVMPrivate;
 typedef struct LuaReserve LuaReserve;
+typedef struct SlowGuard SlowGuard;
 
 struct LuaVMPrivate {
     /* Innermost running lua_State of the running flow; NULL on the loop's stack
@@ -50,6 +51,10 @@ struct LuaVMPrivate {
     uint64_t failed;     /* ended with an error that nobody received yet */
     int64_t reap_next_ns;
     QEMUTimer reap_timer;
+
+    int watch;        /* are slices watched?  slice.h */
+    int64_t due_ns;   /* when the next callback should run; 0: unknown */
+    SlowGuard *guard; /* slow.c */
 
     LuaReserve *reserve;
     struct VMPort *port;  /* what other threads send; vmport.c */

@@ -194,6 +194,7 @@ function SignalHandler:unref() end
 ---@field max_batch? integer
 ---@field thread_pool_min? integer
 ---@field thread_pool_max? integer
+---@field timing? boolean
 ---@field fdmon_fallback? string
 
 ---@param settings? aio.Settings
@@ -214,7 +215,7 @@ function Context:get() end
 ---@return Context|nil, string?, integer?
 function Context:set(settings) end
 
----@return table<string, integer>
+---@return table<string, integer|Hist>
 function Context:stats() end
 
 ---@class aio.PollState

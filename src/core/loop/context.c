@@ -279,3 +279,13 @@ void aio_context_get_stats(AioContext *ctx, AioContextStats *stats)
     stats->coroutines = ctx->ready.popped;
     stats->poll_ns = qatomic_read(&ctx->poll_changed) ? 0 : ctx->poll_ns;
 }
+
+void aio_context_set_timed(AioContext *ctx, bool timed)
+{
+    ctx->timed = timed;
+}
+
+int64_t aio_context_looked_ns(AioContext *ctx)
+{
+    return ctx->looked_ns;
+}

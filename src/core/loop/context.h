@@ -130,6 +130,8 @@ struct AioContext {
     int64_t poll_ns;         /* current busy-polling budget */
     AioPollPolicy *poll_policy; /* chooses it; NULL: the default does */
     void *poll_policy_opaque;
+    bool timed; /* looked_ns is kept */
+    int64_t looked_ns;
     AioContextStats stats; /* (notifies is in notify_count) */
 
     /* ---- atomic: settings */

@@ -111,6 +111,7 @@ static void look(AioContext *ctx)
 
 static void wait_for_fds(AioContext *ctx, bool blocking)
 {
+    ctx->looked_ns = 0;
     if (ctx->hook_count) {
         context_run_before_wait(ctx);
     }
@@ -135,6 +136,9 @@ static void wait_for_fds(AioContext *ctx, bool blocking)
 /* ctx->walking is held; released between handlers and timers. */
 static bool run_phases(AioContext *ctx, unsigned more)
 {
+    if (unlikely(ctx->timed)) {
+        ctx->looked_ns = clock_monotonic_ns();
+    }
     bool progress = bh_any(ctx) && aio_bh_poll(ctx);
 
     if (!QTAILQ_EMPTY(&ctx->ready_list)) {

@@ -53,7 +53,8 @@ static void print_long_options(bool all)
         if (o->rare && !all) {
             continue;
         }
-        snprintf(word, sizeof(word), "--%s%s%s", o->name, o->value ? " " : "",
+        snprintf(word, sizeof(word), "--%s%s%s", o->name,
+                 o->value && o->value[0] != '[' ? " " : "",
                  o->value ? o->value : "");
         printf("  %-22s %s\n", word, o->summary);
         if (all && o->env != NULL) {

@@ -55,6 +55,8 @@ typedef struct HostOptions {
     const char *trace; /* file, or NULL */
     bool control;
     bool stats;
+    bool stats_json;
+    int64_t slow_ns; /* 0: do not watch */
     bool glib;
 } HostOptions;
 
@@ -72,7 +74,8 @@ typedef struct Host {
 /* One long option.  @apply returns false after printing what is wrong. */
 typedef struct HostLongOption {
     const char *name;  /* without the dashes */
-    const char *value; /* what the help calls it; NULL: takes none */
+    const char *value; /* what the help calls it; NULL: takes none; "[=x]":
+                          only as --name=x */
     const char *env;   /* the environment twin, or NULL */
     const char *summary;
     bool rare; /* only in --help=all */
@@ -167,6 +170,7 @@ void dump_install(LuaVM *vm);
 void dump_uninstall(void);
 void dump_request(void); /* from a signal handler */
 void dump_stats(LuaVM *vm);
+void dump_stats_json(LuaVM *vm);
 
 /* ---- glib.c ------------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
  * or with the signal, that the script earned.
  */
 #include "host/host.h"
+#include "slice.h"
 #include "trace.h"
 #include "vm.h"
 #include "aioctl/context.h"
@@ -190,6 +191,14 @@ static bool open_vm(Host *host, lua_State *L)
         vm_close(host->vm);
         goto fail;
     }
+    if (options->stats && !slice_set_timing(host->vm->home, true)) {
+        error_setg(&err, "--stats: not enough memory");
+        goto fail;
+    }
+    if (options->slow_ns != 0 &&
+        !vm_guard_start(host->vm, options->slow_ns, &err)) {
+        goto fail;
+    }
     return true;
 
 fail:
@@ -243,7 +252,10 @@ static bool start(Host *host, lua_State *L)
 /* The status, unless a signal or the clock ended the program. */
 static int finish(Host *host, lua_State *L, int status)
 {
-    if (host->options.stats) {
+    vm_guard_stop(host->vm);
+    if (host->options.stats_json) {
+        dump_stats_json(host->vm);
+    } else if (host->options.stats) {
         dump_stats(host->vm);
     }
     dump_uninstall();

@@ -83,7 +83,7 @@ static bool apply_on_error(HostOptions *options, const char *value)
 }
 
 /* Seconds, or a number with a unit. */
-static bool apply_timeout(HostOptions *options, const char *value)
+static bool parse_duration(const char *value, int64_t *ns)
 {
     static const struct {
         const char *unit;
@@ -95,15 +95,27 @@ static bool apply_timeout(HostOptions *options, const char *value)
 
     if (end != value && isfinite(number) && number > 0) {
         for (int i = 0; units[i].unit != NULL; i++) {
-            double ns = number * units[i].seconds * 1e9;
-            if (strcmp(end, units[i].unit) == 0 && ns >= 1 && ns < 9e18) {
-                options->timeout_ns = (int64_t)ns;
+            double n = number * units[i].seconds * 1e9;
+            if (strcmp(end, units[i].unit) == 0 && n >= 1 && n < 9e18) {
+                *ns = (int64_t)n;
                 return true;
             }
         }
     }
     return bad_value(value,
                      "seconds above 0, or a number with ns, us, ms, s, m or h");
+}
+
+static bool apply_timeout(HostOptions *options, const char *value)
+{
+    return parse_duration(value, &options->timeout_ns);
+}
+
+/* 0 takes back what the environment says. */
+static bool apply_slow(HostOptions *options, const char *value)
+{
+    options->slow_ns = 0;
+    return strcmp(value, "0") == 0 || parse_duration(value, &options->slow_ns);
 }
 
 static bool apply_help(HostOptions *options, const char *value)
@@ -124,6 +136,10 @@ static bool apply_version(HostOptions *options, const char *value)
 static bool apply_stats(HostOptions *options, const char *value)
 {
     options->stats = strcmp(value, "0") != 0;
+    options->stats_json = strcmp(value, "json") == 0;
+    if (value[0] != '\0' && !strchr("01", value[0]) && !options->stats_json) {
+        return bad_value(value, "nothing, or json");
+    }
     return true;
 }
 
@@ -165,11 +181,14 @@ const HostLongOption host_long_options[] = {
     {"control", NULL, "AIOCTL_CONTROL",
      "open a socket on which 'aioctl top PID' asks what goes on", true,
      apply_control},
-    {"stats", NULL, "AIOCTL_STATS", "print the loop's counters at the end",
-     true, apply_stats},
+    {"slow", "SEC", "AIOCTL_SLOW",
+     "tell what holds the loop for longer, and where it stands", false,
+     apply_slow},
+    {"stats", "[=json]", "AIOCTL_STATS",
+     "print the loop's counters and times at the end", true, apply_stats},
     {"version", NULL, NULL, "version, kernel, fd monitors, engines, libraries",
      false, apply_version},
-    {"help", NULL, NULL, "this text; --help=all for every option", false,
+    {"help", "[=all]", NULL, "this text; --help=all for every option", false,
      apply_help},
     {NULL, NULL, NULL, NULL, false, NULL},
 };
@@ -237,17 +256,18 @@ static bool parse_long(Host *host, int *i, bool dry_run)
     size_t len = strcspn(name, "=");
     const HostLongOption *option = find_long(name, len);
     const char *value = name[len] == '=' ? name + len + 1 : NULL;
+    bool optional = option && option->value && option->value[0] == '[';
 
     if (option == NULL) {
         return unknown_option(word);
     }
-    if (option->value != NULL && value == NULL) {
+    if (option->value != NULL && !optional && value == NULL) {
         if (*i + 1 >= host->argc) {
             return needs_argument(word);
         }
         value = host->argv[++*i];
     }
-    if (option->value == NULL && value != NULL && option->apply != apply_help) {
+    if (option->value == NULL && value != NULL) {
         report_message(HOST_NAME, "--%s takes no value", option->name);
         return false;
     }

@@ -103,6 +103,15 @@ void aio_context_set_poll_policy(AioContext *ctx, AioPollPolicy *fn,
  */
 int64_t aio_poll_budget(const AioPollState *state);
 
+/*
+ * aio_context_set_timed: note the time whenever the wait of a tick has ended
+ * aio_context_looked_ns: when that was; 0 while it waits.  Monotonic clock.
+ *
+ * Costs a clock reading per tick.  Home thread.
+ */
+void aio_context_set_timed(AioContext *ctx, bool timed);
+int64_t aio_context_looked_ns(AioContext *ctx);
+
 /* Counters since creation.  All monotonic except in_flight. */
 typedef struct AioContextStats {
     uint64_t iterations;         /* aio_poll() calls and GSource dispatches */
