@@ -35,7 +35,7 @@ describe("the manual page", function()
   it("names every command", function()
     local names = help():match("\nCommands[^\n]*\n([^\n]+)")
     for name in names:gmatch("%S+") do
-      assert.matches("\n.B " .. name .. "%f[%W]", page)
+      assert.matches("\n.B " .. name:gsub("%-", "%%-") .. "%f[%W]", page)
     end
   end)
 
