@@ -48,9 +48,11 @@ function expect.output(expected, actual)
   return false, ("expected:\n%s\ngot:\n%s"):format(expected, actual)
 end
 
--- The text with each figure, and the unit of each time, replaced by #.
+-- The text with each figure, and the unit of each time, replaced by #.  How
+-- many spaces a column has left depends on the figures.
 local function without_figures(text)
-  return (text:gsub("%d[%d.,]*", "#"):gsub("# [num]?s%f[%W]", "# s"))
+  return (text:gsub("%d[%d.,]*", "#"):gsub("# [num]?s%f[%W]", "# s")
+    :gsub("[ \t]+", " "))
 end
 
 -- shape(expected, actual): the same, where only the figures may differ
