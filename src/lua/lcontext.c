@@ -5,11 +5,6 @@
  * is ordinary garbage: its handles and the VM (for its home context) keep it
  * alive.  A weak registry table finds the userdata of a LuaContext.  Closing
  * closes the handles first, so nothing can call into a closed context.
- *
- * Who runs an iteration: callbacks and stock Lua code are on the loop's own
- * stack already and call aio_poll() in place (nesting is the core's business).
- * A task parks.  For the home context the loop is running iterations anyway:
- * the task sleeps until one has ended (lpoll.c).
  */
 #include "lcontext.h"
 
@@ -24,8 +19,6 @@
 #include "qapi/error.h"
 #include "slice.h"
 #include "task.h"
-
-enum { UV_THREAD = 1, UV_POLICY };
 
 /* Its address is the registry key of the weak table: pointer -> userdata. */
 static const char contexts_key;
@@ -83,10 +76,10 @@ LuaContext *lcontext_new(lua_State *L, LuaVM *vm, AioContext *ctx, Error **errp)
 
     luaL_checkstack(L, 8, "no room for a context");
     alua_class(L, &lcontext_class);
-    self = alua_new(L, &lcontext_class, sizeof(*self), UV_POLICY);
+    self = alua_new(L, &lcontext_class, sizeof(*self), LCONTEXT_UV_POLICY);
     self->vm = vm;
     self->L = lua_newthread(L);
-    lua_setiuservalue(L, -2, UV_THREAD);
+    lua_setiuservalue(L, -2, LCONTEXT_UV_THREAD);
     push_contexts(L);
     lua_pushvalue(L, -2);
     lua_rawsetp(L, -2, self);
@@ -274,15 +267,6 @@ static int context_stats(lua_State *L)
     return 1;
 }
 
-/*
- * ctx:policy{name=, every=sec, decide=fn, poll_ns=fn, set={...}} -> ctx
- * ctx:policy(nil) -> ctx: remove it; ctx:policy() -> its name, or nil
- */
-static int context_policy(lua_State *L)
-{
-    return lpolicy_method(L, context_check(L), UV_POLICY);
-}
-
 /* ctx:disable_external() -> ctx: pause handlers made with external=true until
  * enable_external() was called as often. */
 static int context_disable_external(lua_State *L)
@@ -429,7 +413,7 @@ static const luaL_Reg context_methods[] = {
     {"get", context_get},
     {"set", context_set},
     {"stats", context_stats},
-    {"policy", context_policy},
+    {"policy", lpolicy_method},
     {"disable_external", context_disable_external},
     {"enable_external", context_enable_external},
     {"acquire", context_acquire},

@@ -11,6 +11,9 @@
 
 extern const AluaClass lcontext_class;
 
+/* User values of a context. */
+enum { LCONTEXT_UV_THREAD = 1, LCONTEXT_UV_POLICY };
+
 /*
  * lcontext_new: push a new context around @ctx, or (NULL) an AioContext of its
  * own

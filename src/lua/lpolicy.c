@@ -28,7 +28,6 @@ enum { UV_DECIDE = 1, UV_POLL_NS, UV_STATE };
 
 typedef struct LuaPolicy {
     LuaHandle handle;
-    int uservalue; /* of the context, where we are kept */
     QEMUTimer timer;
     int64_t every_ns;
     AioContextStats seen; /* at the last decide */
@@ -99,7 +98,7 @@ static LuaPolicy *push_policy(lua_State *L, LuaContext *owner)
     LuaPolicy *self = (LuaPolicy *)owner->policy;
 
     lcontext_push(L, owner);
-    lua_getiuservalue(L, -1, self->uservalue);
+    lua_getiuservalue(L, -1, LCONTEXT_UV_POLICY);
     lua_remove(L, -2);
     return self;
 }
@@ -304,13 +303,12 @@ static int64_t check_fields(lua_State *L)
 }
 
 /* A policy at the top, registered and doing nothing yet. */
-static LuaPolicy *policy_new(lua_State *L, LuaContext *owner, int uservalue)
+static LuaPolicy *policy_new(lua_State *L, LuaContext *owner)
 {
     LuaPolicy *self;
 
     alua_class(L, &policy_class);
     self = alua_new(L, &policy_class, sizeof(*self), UV_STATE);
-    self->uservalue = uservalue;
     lua_createtable(L, 0, 6);
     fill_state(L, &(AioPollState){0});
     lua_setiuservalue(L, -2, UV_STATE);
@@ -325,7 +323,7 @@ static LuaPolicy *policy_new(lua_State *L, LuaContext *owner, int uservalue)
     self->handle.release = policy_release;
     self->handle.unrefd = true;
     lua_pushvalue(L, -1);
-    lua_setiuservalue(L, 1, uservalue);
+    lua_setiuservalue(L, 1, LCONTEXT_UV_POLICY);
     owner->policy = &self->handle;
     self->handle.armed = true; /* not anchored: see above */
     return self;
@@ -377,10 +375,14 @@ static void policy_start(lua_State *L, LuaPolicy *self, int64_t every_ns)
     }
 }
 
-int lpolicy_method(lua_State *L, LuaContext *owner, int uservalue)
+int lpolicy_method(lua_State *L)
 {
+    LuaContext *owner = alua_check(L, 1, &lcontext_class);
     const LuaHandle *h = owner->policy;
 
+    if (!owner->ctx) {
+        return luaL_error(L, "context is closed");
+    }
     if (lua_isnone(L, 2)) {
         lua_pushstring(L, !h ? NULL : h->name ? h->name : h->origin);
         return 1;
@@ -391,7 +393,7 @@ int lpolicy_method(lua_State *L, LuaContext *owner, int uservalue)
         policy_remove(L, (LuaPolicy *)owner->policy);
     }
     if (!lua_isnil(L, 2)) {
-        policy_start(L, policy_new(L, owner, uservalue), every_ns);
+        policy_start(L, policy_new(L, owner), every_ns);
     }
     lua_settop(L, 1);
     return 1;

@@ -4,12 +4,12 @@
 #ifndef LPOLICY_H
 #define LPOLICY_H
 
-#include "vm.h"
+#include <lua.h>
 
 /*
- * ctx:policy(table | nil) -> ctx; ctx:policy() -> name, or nil
- * @owner: argument 1, open.  The policy is kept in its user value @uservalue.
+ * ctx:policy{name=, every=sec, decide=fn, poll_ns=fn, set={...}} -> ctx
+ * ctx:policy(nil) -> ctx: remove it; ctx:policy() -> its name, or nil
  */
-int lpolicy_method(lua_State *L, LuaContext *owner, int uservalue);
+int lpolicy_method(lua_State *L);
 
 #endif
