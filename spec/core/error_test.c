@@ -115,10 +115,10 @@ static void report_all(void *opaque)
 
 TEST(programmer_errors_abort_with_all_that_is_known)
 {
-    ASSERT_ABORTS(set_abort, NULL, "in set_abort()");
+    ASSERT_ABORTS(set_abort, NULL, "in set_abort() at core/error_test.c:");
     ASSERT_ABORTS(propagate_abort, NULL, "impossible 2");
     ASSERT_ABORTS(set_twice, NULL, "sets an error over \"one\"");
-    ASSERT_ABORTS(fail_check, NULL, "core/error_test.c:");
+    ASSERT_ABORTS(fail_check, NULL, "aioctl: core/error_test.c:");
     ASSERT_ABORTS(fail_check, NULL,
                   "CHECK(answer == 42) failed: the answer is 41\n");
     ASSERT_ABORTS(report_all, NULL,

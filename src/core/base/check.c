@@ -7,8 +7,7 @@
  */
 #include "base/check.h"
 
-/* "a/b/src/core/coro/pool.c" -> "coro/pool.c": subsystem and file. */
-static const char *short_path(const char *file)
+const char *check_short_path(const char *file)
 {
     const char *start = file, *p;
     for (p = file; *p; p++) {
@@ -26,9 +25,9 @@ static void report_and_abort(const char *file, int line, const char *cond,
                              const char *message)
 {
     char buf[1024];
-    int n =
-        snprintf(buf, sizeof(buf) - 1, "%s:%d: CHECK(%s) failed%s%s",
-                 short_path(file), line, cond, *message ? ": " : "", message);
+    int n = snprintf(
+        buf, sizeof(buf) - 1, "aioctl: %s:%d: CHECK(%s) failed%s%s",
+        check_short_path(file), line, cond, *message ? ": " : "", message);
     if (n > (int)sizeof(buf) - 2) {
         n = sizeof(buf) - 2;
     }

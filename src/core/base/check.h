@@ -5,7 +5,7 @@
  * names the object.  DCHECK() is for conditions that are costly to evaluate and
  * exists only in builds with AIOCTL_DCHECK.  The report reads
  *
- *     coro/coroutine.c:81: CHECK(!co->caller) failed: message
+ *     aioctl: coro/coroutine.c:81: CHECK(!co->caller) failed: message
  *
  * Never for what the machine or a user can do wrong: that is an Error or a
  * negative errno.
@@ -14,6 +14,9 @@
 #define AIOCTL_BASE_CHECK_H
 
 #include "qemu/osdep.h"
+
+/* "a/b/src/core/coro/pool.c" -> "coro/pool.c": subsystem and file. */
+const char *check_short_path(const char *file);
 
 /* Print and abort(). */
 void check_failed(const char *file, int line, const char *cond)

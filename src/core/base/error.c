@@ -53,7 +53,7 @@ static void end_program_if_asked(Error **errp, Error *err)
 {
     if (errp == &error_abort) {
         fprintf(stderr, "Unexpected error in %s() at %s:%d:\n", err->func,
-                err->src, err->line);
+                check_short_path(err->src), err->line);
         write_report("", err);
         abort();
     }

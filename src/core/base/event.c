@@ -26,13 +26,13 @@ void qemu_event_init(QemuEvent *ev, bool init)
 
 void qemu_event_destroy(QemuEvent *ev)
 {
-    CHECK(ev->initialized);
+    CHECKF(ev->initialized, "used before its init or after its destroy");
     ev->initialized = false;
 }
 
 void qemu_event_set(QemuEvent *ev)
 {
-    CHECK(ev->initialized);
+    CHECKF(ev->initialized, "used before its init or after its destroy");
     if (qatomic_xchg(&ev->value, EV_SET) == EV_BUSY) {
         futex_wake(&ev->value, INT_MAX);
     }
@@ -40,13 +40,13 @@ void qemu_event_set(QemuEvent *ev)
 
 void qemu_event_reset(QemuEvent *ev)
 {
-    CHECK(ev->initialized);
+    CHECKF(ev->initialized, "used before its init or after its destroy");
     (void)qatomic_cmpxchg(&ev->value, EV_SET, EV_FREE);
 }
 
 void qemu_event_wait(QemuEvent *ev)
 {
-    CHECK(ev->initialized);
+    CHECKF(ev->initialized, "used before its init or after its destroy");
     /* Ends when set: every round either sees SET or sleeps.  Acquire: pairs
      * with the exchange in qemu_event_set(). */
     while (qatomic_load_acquire(&ev->value) != EV_SET) {

@@ -75,14 +75,14 @@ void qemu_lockcnt_inc(QemuLockCnt *lockcnt)
 void qemu_lockcnt_dec(QemuLockCnt *lockcnt)
 {
     unsigned old = qatomic_fetch_sub(&lockcnt->count, ONE);
-    CHECK(visitors(old) > 0);
+    CHECKF(visitors(old) > 0, "a QemuLockCnt without visitors is left");
 }
 
 bool qemu_lockcnt_dec_and_lock(QemuLockCnt *lockcnt)
 {
     unsigned word = qatomic_read(&lockcnt->count);
     for (;;) {
-        CHECK(visitors(word) > 0);
+        CHECKF(visitors(word) > 0, "a QemuLockCnt without visitors is left");
         if (visitors(word) > 1) {
             if (try_change(lockcnt, &word, word - ONE)) {
                 return false;
@@ -100,7 +100,7 @@ bool qemu_lockcnt_dec_and_lock(QemuLockCnt *lockcnt)
 bool qemu_lockcnt_dec_if_lock(QemuLockCnt *lockcnt)
 {
     unsigned word = qatomic_read(&lockcnt->count);
-    CHECK(visitors(word) > 0);
+    CHECKF(visitors(word) > 0, "a QemuLockCnt without visitors is left");
     /* One visitor and a free lock is exactly this word. */
     while (word == ONE) {
         if (try_change(lockcnt, &word, LOCKED)) {
@@ -129,7 +129,7 @@ static void unlock_adding(QemuLockCnt *lockcnt, unsigned n)
     unsigned word = qatomic_read(&lockcnt->count);
     unsigned next;
     do {
-        CHECK((word & STATE) != FREE);
+        CHECKF((word & STATE) != FREE, "a free QemuLockCnt is unlocked");
         next = (word & ~(unsigned)STATE) + n;
     } while (!try_change(lockcnt, &word, next));
     if ((word & STATE) == WAITERS) {

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "qemu/thread.h"
 
+#define UNUSABLE "used before its init or after its destroy"
+
 static void must(int err, const char *what)
 {
     CHECKF(err == 0, "%s: %s", what, strerror(err));
@@ -34,20 +36,20 @@ void qemu_mutex_init(QemuMutex *mutex)
 
 void qemu_mutex_destroy(QemuMutex *mutex)
 {
-    CHECK(mutex->initialized);
+    CHECKF(mutex->initialized, UNUSABLE);
     mutex->initialized = false;
     must(pthread_mutex_destroy(&mutex->lock), "mutex destroy");
 }
 
 void qemu_mutex_lock(QemuMutex *mutex)
 {
-    CHECK(mutex->initialized);
+    CHECKF(mutex->initialized, UNUSABLE);
     must(pthread_mutex_lock(&mutex->lock), "mutex lock");
 }
 
 int qemu_mutex_trylock(QemuMutex *mutex)
 {
-    CHECK(mutex->initialized);
+    CHECKF(mutex->initialized, UNUSABLE);
     int err = pthread_mutex_trylock(&mutex->lock);
     if (err != EBUSY) {
         must(err, "mutex trylock");
@@ -57,7 +59,7 @@ int qemu_mutex_trylock(QemuMutex *mutex)
 
 void qemu_mutex_unlock(QemuMutex *mutex)
 {
-    CHECK(mutex->initialized);
+    CHECKF(mutex->initialized, UNUSABLE);
     must(pthread_mutex_unlock(&mutex->lock), "mutex unlock");
 }
 
@@ -98,26 +100,26 @@ void qemu_cond_init(QemuCond *cond)
 
 void qemu_cond_destroy(QemuCond *cond)
 {
-    CHECK(cond->initialized);
+    CHECKF(cond->initialized, UNUSABLE);
     cond->initialized = false;
     must(pthread_cond_destroy(&cond->cond), "condition destroy");
 }
 
 void qemu_cond_signal(QemuCond *cond)
 {
-    CHECK(cond->initialized);
+    CHECKF(cond->initialized, UNUSABLE);
     must(pthread_cond_signal(&cond->cond), "condition signal");
 }
 
 void qemu_cond_broadcast(QemuCond *cond)
 {
-    CHECK(cond->initialized);
+    CHECKF(cond->initialized, UNUSABLE);
     must(pthread_cond_broadcast(&cond->cond), "condition broadcast");
 }
 
 void qemu_cond_wait(QemuCond *cond, QemuMutex *mutex)
 {
-    CHECK(cond->initialized);
+    CHECKF(cond->initialized, UNUSABLE);
     must(pthread_cond_wait(&cond->cond, &mutex->lock), "condition wait");
 }
 
@@ -125,7 +127,7 @@ void qemu_cond_wait(QemuCond *cond, QemuMutex *mutex)
 static bool wait_until(QemuCond *cond, QemuMutex *mutex, int64_t deadline)
 {
     struct timespec ts = clock_timespec(deadline);
-    CHECK(cond->initialized);
+    CHECKF(cond->initialized, UNUSABLE);
     int err = pthread_cond_timedwait(&cond->cond, &mutex->lock, &ts);
     if (err != ETIMEDOUT) {
         must(err, "condition timed wait");

@@ -48,7 +48,8 @@ int aio_buffer_register(AioContext *ctx, void *base, size_t len)
 
 void aio_buffer_unregister(AioContext *ctx, int slot)
 {
-    CHECK(slot >= 0 && ctx->stats.registered_buffers > 0);
+    CHECKF(slot >= 0 && ctx->stats.registered_buffers > 0,
+           "buffer slot %d is not registered", slot);
     unregister_buffer(ctx, slot);
     ctx->stats.registered_buffers--;
 }

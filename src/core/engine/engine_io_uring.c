@@ -320,7 +320,8 @@ static bool uring_setup(AioContext *ctx, Error **errp)
     Ring *ring;
 
     if (ret < 0) {
-        error_setg_errno(errp, -ret, "io_uring: completion notifier");
+        error_setg_errno(errp, -ret,
+                         "io_uring: completion notifier, see ulimit -n");
         goto fail_free;
     }
     ring = ring_use(ctx, errp);

@@ -339,7 +339,8 @@ static bool laio_setup(AioContext *ctx, Error **errp)
     int ret = event_notifier_init(&s->notifier, false);
 
     if (ret < 0) {
-        error_setg_errno(errp, -ret, "linux_aio: completion notifier");
+        error_setg_errno(errp, -ret,
+                         "linux_aio: completion notifier, see ulimit -n");
         goto fail_free;
     }
     if (!setup_queue(LAIO_EVENTS, &s->aio, errp)) {

@@ -188,7 +188,9 @@ void aio_request_submit(AioContext *ctx, const AioEngine *engine,
                         AioRequest *req)
 {
     DCHECK(aio_context_in_home_thread(ctx));
-    CHECK(req->op < AIO_OP__MAX && req->done);
+    CHECKF(req->op < AIO_OP__MAX && req->done,
+           "a request on fd %d of op %d, %s callback", req->fd, (int)req->op,
+           req->done ? "with a" : "without a");
     req->ctx = ctx;
     req->engine = choose(ctx, engine, req->op);
     req->next = NULL;
@@ -204,7 +206,7 @@ void request_hand_over(AioRequest *req)
 
 void aio_request_cancel(AioRequest *req)
 {
-    CHECK(req->engine);
+    CHECKF(req->engine, "cancel of a request that was not submitted");
     req->engine->cancel(req->ctx, req);
 }
 
@@ -215,7 +217,8 @@ void aio_request_plug(AioContext *ctx)
 
 void aio_request_unplug(AioContext *ctx)
 {
-    CHECK(ctx->plug_depth > 0);
+    CHECKF(ctx->plug_depth > 0,
+           "aio_request_unplug() without aio_request_plug()");
     if (--ctx->plug_depth == 0) {
         engine_flush_all(ctx);
     }

@@ -290,7 +290,8 @@ static void pool_leave_parent(ThreadPool *pool)
 void thread_pool_enqueue(ThreadPool *pool, ThreadPoolItem *item)
 {
     CHECKF(aio_context_in_home_thread(pool->ctx),
-           "work (%s) for the thread pool of a context of another thread",
+           "work (%s) for the thread pool of a context of another thread; "
+           "submit it in a bottom half of that context",
            thread_pool_item_name(item));
     pool_leave_parent(pool);
     pool->in_flight++;

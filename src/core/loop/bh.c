@@ -180,9 +180,22 @@ void qemu_bh_delete(QEMUBH *bh)
 
 /* ---- creating and freeing ----------------------------------------------- */
 
+static inline void check_new(AioContext *ctx, QEMUBHFunc *cb, const char *name,
+                             const void *creator)
+{
+    CHECKF(ctx,
+           "bottom half '%s' for no context, at %s; the main one exists from "
+           "qemu_init_main_loop() on",
+           name, symbol_name(creator));
+    CHECKF(cb, "bottom half '%s' without a callback, at %s", name,
+           symbol_name(creator));
+}
+
 QEMUBH *aio_bh_new_full(AioContext *ctx, QEMUBHFunc *cb, void *opaque,
                         const char *name)
 {
+    check_new(ctx, cb, name, CALLER_ADDRESS);
+
     QEMUBH *bh = check_malloc(sizeof(*bh));
 
     *bh = (QEMUBH){.ctx = ctx,
@@ -213,6 +226,8 @@ static QEMUBH *oneshot_alloc(AioContext *ctx)
 void aio_bh_schedule_oneshot_full(AioContext *ctx, QEMUBHFunc *cb, void *opaque,
                                   const char *name)
 {
+    check_new(ctx, cb, name, CALLER_ADDRESS);
+
     QEMUBH *bh = oneshot_alloc(ctx);
 
     bh->ctx = ctx;
@@ -375,7 +390,8 @@ void bh_destroy(AioContext *ctx)
     }
     CHECKF(count == 0,
            "%d bottom halves leaked by a context that is being "
-           "destroyed: %s; qemu_bh_delete() them first",
+           "destroyed: %s; qemu_bh_delete() them first, and run one-shots by "
+           "aio_poll()",
            count, leaks);
 
     while ((bh = ctx->bh_queue.spare)) {

@@ -110,6 +110,8 @@ void aio_context_destroy(AioContext *ctx)
     notify_destroy(ctx);
     fdmon_destroy(ctx);
     handler_destroy(ctx);
+    CHECKF(ctx->lock_depth == 0,
+           "a context is destroyed while somebody has acquired it");
     qemu_rec_mutex_destroy(&ctx->lock);
     context_drop_home(ctx);
 }
@@ -142,6 +144,8 @@ void aio_context_acquire(AioContext *ctx)
 
 void aio_context_release(AioContext *ctx)
 {
+    CHECKF(qatomic_read(&ctx->lock_owner) == (const void *)coroutine_thread(),
+           "aio_context_release() in a thread that has not acquired it");
     if (--ctx->lock_depth == 0) {
         qatomic_set(&ctx->lock_owner, NULL);
     }

@@ -242,7 +242,9 @@ bool aio_context_set_fdmon(AioContext *ctx, const char *name, Error **errp)
     bool strict = length && name[length - 1] == '!';
     const FDMonBackend *wanted = NULL;
 
-    CHECK(aio_context_in_home_thread(ctx));
+    CHECKF(aio_context_in_home_thread(ctx),
+           "monitor '%s' chosen in another thread than the context's home",
+           name);
     length -= strict;
     if (strncmp(name, "auto", length) || length != strlen("auto")) {
         wanted = find(name, length);

@@ -235,6 +235,7 @@ void main_loop_wait(int nonblocking)
     AioContext *ctx = qemu_get_aio_context();
     AioContext *io = iohandler.ctx;
 
+    CHECKF(ctx, "main_loop_wait() before qemu_init_main_loop()");
     if (!qatomic_load_acquire(&iohandler.used)) {
         main_pass(ctx, !nonblocking);
         return;

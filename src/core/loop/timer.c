@@ -174,9 +174,11 @@ void timer_init_full(QEMUTimer *ts, QEMUTimerListGroup *timer_list_group,
                      QEMUClockType type, int scale, int attributes,
                      QEMUTimerCB *cb, void *opaque)
 {
-    CHECK(type >= 0 && type < QEMU_CLOCK_MAX);
-    CHECKF(scale > 0, "a timer with a scale of %d ns, made at %s", scale,
-           symbol_name(CALLER_ADDRESS));
+    CHECKF(type >= 0 && type < QEMU_CLOCK_MAX,
+           "a timer of the unknown clock %d, with callback %s", (int)type,
+           symbol_name((const void *)(uintptr_t)cb));
+    CHECKF(scale > 0, "a timer with a scale of %d ns, with callback %s", scale,
+           symbol_name((const void *)(uintptr_t)cb));
     if (!timer_list_group) {
         timer_list_group = timer_main_group();
     }
@@ -240,9 +242,16 @@ static bool arm(QEMUTimerList *list, QEMUTimer *ts, int64_t expire_ns)
     return publish_head(list);
 }
 
+static QEMUTimerList *list_of(const QEMUTimer *ts)
+{
+    CHECKF(ts->timer_list,
+           "a timer is armed before timer_init() or after timer_deinit()");
+    return ts->timer_list;
+}
+
 void timer_mod_ns(QEMUTimer *ts, int64_t expire_time)
 {
-    QEMUTimerList *list = ts->timer_list;
+    QEMUTimerList *list = list_of(ts);
 
     list_lock(list);
     bool sooner = arm(list, ts, expire_time);
@@ -254,7 +263,7 @@ void timer_mod_ns(QEMUTimer *ts, int64_t expire_time)
 
 void timer_mod_anticipate_ns(QEMUTimer *ts, int64_t expire_time)
 {
-    QEMUTimerList *list = ts->timer_list;
+    QEMUTimerList *list = list_of(ts);
     bool sooner = false;
 
     list_lock(list);
