@@ -42,6 +42,18 @@ static void coroutine_fn enter_argument(void *opaque)
     qemu_coroutine_enter(*(Coroutine **)opaque);
 }
 
+static void coroutine_fn end_at_once(void *opaque)
+{
+}
+
+static void enters_what_has_ended(void *opaque)
+{
+    Coroutine *co = qemu_coroutine_create(end_at_once, NULL);
+
+    qemu_coroutine_enter(co);
+    qemu_coroutine_enter(co);
+}
+
 static void reenters(void *opaque)
 {
     Coroutine *co = qemu_coroutine_create(enter_argument, &co);
@@ -102,6 +114,9 @@ TEST(misuse_names_the_coroutines_function_and_where_it_was_created)
     ASSERT_ABORTS(moves_without_context, NULL, "without a context");
     ASSERT_ABORTS(reenters, NULL, "'enter_argument, created at reenters+0x");
     ASSERT_ABORTS(reenters, NULL, "re-entered recursively");
+    ASSERT_ABORTS(enters_what_has_ended, NULL,
+                  "'end_at_once, created at enters_what_has_ended+0x");
+    ASSERT_ABORTS(enters_what_has_ended, NULL, "it has ended");
     ASSERT_ABORTS(schedules_twice, NULL,
                   "'enter_self, created at schedules_twice+0x");
     ASSERT_ABORTS(schedules_twice, NULL,

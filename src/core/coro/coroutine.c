@@ -145,6 +145,7 @@ static void after_end(void *opaque)
     checker_arrive(self);
     CHECKF(co->locks_held == 0, "coroutine '%s' ended holding %u locks",
            coroutine_name(co), co->locks_held);
+    qatomic_set(&co->scheduled, "nowhere: it has ended");
     pool_put(thread, co);
     if (unlikely(!QSIMPLEQ_EMPTY(&thread->woken) && !self->entering_woken)) {
         enter_woken(thread, self, ctx);
@@ -297,6 +298,7 @@ static inline Coroutine *create(unsigned cls, CoroutineEntry *entry,
     co->entry_arg = opaque;
     co->creator = creator;
     co->ctx = NULL;
+    co->scheduled = NULL;
     co->started = false;
     co->name = NULL;
     co->describe = NULL;
