@@ -211,6 +211,14 @@ TEST(negative_fd_aborts)
     ASSERT_ABORTS(negative_fd, NULL, "handler for fd -1, set at negative_fd");
 }
 
+TEST(removing_a_negative_fd_does_nothing)
+{
+    AioContext *ctx = aio_context_new(NULL);
+
+    aio_set_fd_handler(ctx, -1, false, NULL, NULL, NULL, NULL, NULL);
+    aio_context_unref(ctx);
+}
+
 static void *register_and_remove(void *opaque)
 {
     Seen *seen = opaque;

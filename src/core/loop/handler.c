@@ -201,6 +201,9 @@ static bool handler_apply(AioContext *ctx, const AioHandler *node)
 /* @node is a stack copy. */
 static void handler_set(AioContext *ctx, const AioHandler *node)
 {
+    if (node->fd < 0 && is_removal(node)) {
+        return; /* who cleans up may not have opened it */
+    }
     CHECKF(node->fd >= 0, "handler for fd %d, set at %s", node->fd,
            symbol_name(node->creator));
     qemu_mutex_lock(&ctx->list_lock);

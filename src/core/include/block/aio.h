@@ -139,8 +139,10 @@ void aio_context_ref(AioContext *ctx);
  * aio_context_unref: drop a reference
  *
  * The last one destroys the context: in the home thread, or when the home
- * thread will not poll it again.  Bottom halves, timers, handlers and
- * coroutines must be gone; what is left over is named and the program aborts.
+ * thread will not poll it again.  Bottom halves, pending timers, handlers and
+ * scheduled coroutines must be gone; what is left over is named and the program
+ * aborts.  Timers that are not pending and coroutines that have yielded are not
+ * noticed, and may not be used any more.
  *
  * A bottom half or a coroutine may end the context it was scheduled in:
  * destruction waits for those who are still inside the scheduling function.
@@ -254,7 +256,8 @@ int64_t aio_compute_timeout(AioContext *ctx);
  * Level-triggered: a callback that leaves the fd ready is called again in the
  * next pass.  io_read runs before io_write.  Callbacks set by aio_set_fd_poll()
  * survive a change.  Once this returned in the home thread, a removed handler
- * is not called again.
+ * is not called again.  A negative @fd aborts, but to remove one does nothing;
+ * an @fd that is not open is never ready.
  */
 void aio_set_fd_handler(AioContext *ctx, int fd, bool is_external,
                         IOHandler *io_read, IOHandler *io_write,
