@@ -28,8 +28,25 @@ function options.parser(name, description)
   return parser
 end
 
+-- argparse does not say whose value a converter refuses.
+local function name_in_errors(option)
+  local convert = option._convert
+  if type(convert) == "function" then
+    option:convert(function(text)
+      local value, message = convert(text)
+      if value == nil then
+        return nil, ("%s: %s"):format(option._name, message)
+      end
+      return value
+    end)
+  end
+end
+
 --- Parses args; on an error prints it with a hint and exits with 1.
 function options.parse(parser, args)
+  for _, option in ipairs(parser._options) do
+    name_in_errors(option)
+  end
   local ok, result = parser:pparse(args)
   if ok then
     return result
