@@ -9,6 +9,45 @@ local build = os.getenv("AIOCTL_BUILD") or host.aioctl:match("^(.*)/[^/]*$")
 local PROGRAM = [[
 #include <cstdio>
 #include <block/aio.h>
+#include <aioctl/request.h>
+#include <qemu/atomic.h>
+#include <qemu/queue.h>
+
+QEMU_BUILD_BUG_ON(sizeof(int) < 4);
+
+static int atomics()
+{
+    int x = 1, *p = nullptr;
+
+    qatomic_inc(&x);
+    qatomic_set(&x, MAX(x, 3));
+    qatomic_cmpxchg(&p, nullptr, &x);
+    qatomic_rcu_set(&p, p);
+    return qatomic_cmpxchg(&x, 3, 5) == 3 && qatomic_xchg(&x, 7) == 5 &&
+           *qatomic_rcu_read(&p) == 7 && qatomic_mb_read(&x) == 7;
+}
+
+struct Item {
+    int value;
+    QTAILQ_ENTRY(Item) next;
+};
+
+static int lists()
+{
+    QTAILQ_HEAD(Items, Item) items;
+    Item one{}, two{}, *item;
+    int sum = 0;
+
+    one.value = 1;
+    two.value = 2;
+    QTAILQ_INIT(&items);
+    QTAILQ_INSERT_TAIL(&items, &one, next);
+    QTAILQ_INSERT_HEAD(&items, &two, next);
+    QTAILQ_FOREACH_REVERSE(item, &items, next) {
+        sum = sum * 10 + item->value;
+    }
+    return sum == 12;
+}
 
 int main()
 {
@@ -21,7 +60,7 @@ int main()
     aio_poll(ctx, false);
     qemu_bh_delete(bh);
     aio_context_unref(ctx);
-    std::printf("%d\n", runs);
+    std::printf("%d %d %d\n", runs, atomics(), lists());
 }
 ]]
 
@@ -115,7 +154,7 @@ describe("an installed aioctl", function()
     must(with_library(("c++ -std=c++17 -Wall -Wextra -Werror -o %s/program "
       .. "%s/program.cc $(pkg-config --cflags --libs aioctl)"):format(prefix,
       prefix)))
-    assert.equal("1\n", must(with_library(prefix .. "/program")))
+    assert.equal("1 1 1\n", must(with_library(prefix .. "/program")))
   end)
 
   it("has headers that compile one by one", function()

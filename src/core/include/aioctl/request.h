@@ -46,16 +46,16 @@ struct AioRequest {
     int buf_index; /* slot in the ring's registered buffers, or -1 */
     int flags;
     int64_t offset; /* -1: at the file position (pipes, sockets, ttys) */
-    union {
-        struct {
+    __extension__ union {
+        __extension__ struct {
             void *base;
             size_t len;
         };
-        struct {
+        __extension__ struct {
             const struct iovec *iov;
             int iovcnt;
         };
-        struct {
+        __extension__ struct {
             int64_t (*call)(void *arg);
             void *arg;
         };

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "qemu/osdep.h"
+
 /* Compiler-only barrier. */
 #define barrier() __asm__ volatile("" ::: "memory")
 
@@ -59,15 +61,20 @@ static inline void smp_mb_release(void)
 #define signal_barrier() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 
 /* Wider accesses would become library calls with a lock. */
-#define QATOMIC_CHECK_(ptr)                            \
-    _Static_assert(sizeof(*(ptr)) <= sizeof(uint64_t), \
-                   "atomic access wider than 64 bits")
+#define QATOMIC_CHECK_(ptr)                               \
+    QEMU_BUILD_BUG_MSG(sizeof(*(ptr)) > sizeof(uint64_t), \
+                       "atomic access wider than 64 bits")
 
 /* The type of *ptr without qualifiers and, for integers, unpromoted. */
-#define QATOMIC_TYPE_(ptr)                   \
-    __typeof__(({                            \
-        __auto_type qatomic_value_ = *(ptr); \
-        qatomic_value_;                      \
+#ifdef __cplusplus
+#define QATOMIC_AUTO_ auto
+#else
+#define QATOMIC_AUTO_ __auto_type
+#endif
+#define QATOMIC_TYPE_(ptr)                     \
+    __typeof__(({                              \
+        QATOMIC_AUTO_ qatomic_value_ = *(ptr); \
+        qatomic_value_;                        \
     }))
 
 #define QATOMIC_LOAD_(ptr, order)        \

@@ -81,7 +81,11 @@ typedef struct _GSource GSource; /* GLib's own spelling of the tag */
 #define glue(a, b) xglue(a, b)
 #endif
 
+#ifdef __cplusplus
+#define QEMU_BUILD_BUG_MSG(cond, msg) static_assert(!(cond), msg)
+#else
 #define QEMU_BUILD_BUG_MSG(cond, msg) _Static_assert(!(cond), msg)
+#endif
 #define QEMU_BUILD_BUG_ON(cond) \
     QEMU_BUILD_BUG_MSG(cond, "not expecting: " #cond)
 
