@@ -134,7 +134,9 @@ describe("an installed aioctl", function()
           must("mkdir -p " .. out)
           must(with_library(("make -C %s O=%s CFLAGS='-Wall -Wextra -Werror' "
             .. "%s/%s"):format(folder, out, out, name) .. setting))
-          local output, status = host.run(with_library(out .. "/" .. name))
+          -- Its Makefile has told it where the library is.
+          local output, status = host.run("unset LD_LIBRARY_PATH; " .. out
+            .. "/" .. name)
           assert(expect.output(documented_output(folder .. "/" .. name .. ".c"),
             output))
           assert.equal(0, status)
@@ -184,6 +186,19 @@ describe("an installed aioctl", function()
       must(("find %s/share/doc -name %s | grep -q ."):format(prefix, page))
     end
     must("test -s " .. prefix .. "/share/aioctl/types/aio/file.lua")
+  end)
+
+  it("has pages whose links to each other and to files hold", function()
+    local pages = host.lines("find " .. prefix .. "/share/doc -name '*.md'")
+    local links = 0
+    assert.is_true(#pages > 5)
+    for _, page in ipairs(pages) do
+      for link in host.read(page):gmatch("%]%(([^)#:%s]+)[^)]*%)") do
+        must(("test -e %s/%s"):format(page:match("^(.*)/"), link))
+        links = links + 1
+      end
+    end
+    assert.is_true(links > 10)
   end)
 
   it("loads into a stock Lua 5.4", function()
