@@ -296,14 +296,20 @@ describe("standard streams", function()
         local ticks = 0
         local every = aio.every(0.001, function() ticks = ticks + 1 end)
         local input, out = file.stdin(), file.stdout()
-        local _, timeout = input:read(10, 0.005)
+        local _, timeout
+        repeat
+          _, timeout = input:read(10, 0.005)
+        until timeout ~= "timeout" or ticks > 3
+        io.open(arg[1], "w"):close() -- now somebody may write
         for line in input:lines() do out:write(line:upper() .. "\n") end
         every:cancel()
         out:write(tostring(timeout) .. " " .. tostring(ticks > 3) .. "\n")]])
       for _, engine in ipairs { "io_uring", "linux_aio", "threads" } do
+        local go = script .. "." .. engine
         local pipe <close> = assert(io.popen(
-          ("(sleep 0.02; echo one; echo two) | %s --engine %s %s"):format(
-            os.getenv("AIOCTL"), engine, script)))
+          ("(for i in $(seq 999); do test -e %s && break; sleep 0.02; done; "
+            .. "echo one; echo two) | %s --timeout 20 --engine %s %s %s")
+          :format(go, os.getenv("AIOCTL"), engine, script, go)))
         assert.equal("ONE\nTWO\ntimeout true\n", pipe:read("a"))
       end
     end)
