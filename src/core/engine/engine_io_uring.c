@@ -70,6 +70,25 @@ static unsigned poll_events(const AioRequest *req)
     return req->op == AIO_OP_READ || req->op == AIO_OP_READV ? POLLIN : POLLOUT;
 }
 
+/* In a child: these end in the parent, and are not to be cancelled here. */
+static void leave_parent(LuringState *s)
+{
+    AioRequest *req;
+
+    if (likely(s->fork_count == fork_count)) {
+        return;
+    }
+    s->fork_count = fork_count;
+    while ((req = s->backlog)) {
+        backlog_remove(s, req);
+        private_of(req)->flags |= REQ_FINISHED;
+    }
+    while ((req = s->streams)) {
+        uring_streams_remove(s, req);
+        private_of(req)->flags |= REQ_FINISHED;
+    }
+}
+
 /* There is room in the ring. */
 static void start(LuringState *s, Ring *ring, AioRequest *req)
 {
@@ -126,7 +145,10 @@ static void uring_submit(AioContext *ctx, AioRequest *req)
     Ring *ring = ctx->ring;
 
     private_of(req)->flags = 0;
-    ring_ensure_mine_fast(ring);
+    if (unlikely(!ring_is_surely_mine(ring))) {
+        ring_ensure_mine(ring);
+        leave_parent(s);
+    }
     if (unlikely(uring_leaves_ring(s, req))) {
         return;
     }
@@ -232,6 +254,10 @@ static void ring_ready(EventNotifier *notifier)
         (LuringState *)((char *)notifier - offsetof(LuringState, notifier));
     AioContext *ctx = s->raw.ctx;
 
+    if (unlikely(s->generation != ctx->ring->generation ||
+                 !ring_is_mine(ctx->ring))) {
+        return; /* a parent's signal; before_wait makes our own notifier */
+    }
     event_notifier_test_and_clear(notifier);
     engine_mute(ctx);
     ring_get_events(ctx->ring);
@@ -267,8 +293,22 @@ static void set_watched(AioContext *ctx, bool watched)
                                ring_ready);
     } else {
         aio_set_event_notifier(ctx, &s->notifier, false, NULL, NULL, NULL);
-        io_uring_unregister_eventfd(uring);
+        if (ring_is_mine(ctx->ring)) { /* not of our parent's */
+            io_uring_unregister_eventfd(uring);
+        }
     }
+}
+
+/* What signals the notifier is the old ring, in our parent perhaps. */
+static void watch_new_ring(AioContext *ctx)
+{
+    LuringState *s = ctx->linux_io_uring;
+
+    aio_set_event_notifier(ctx, &s->notifier, false, NULL, NULL, NULL);
+    event_notifier_cleanup(&s->notifier);
+    CHECKF(event_notifier_init(&s->notifier, false) == 0,
+           "io_uring: no file descriptor to watch a new ring with");
+    set_watched(ctx, true);
 }
 
 static void uring_before_wait(AioContext *ctx)
@@ -278,10 +318,11 @@ static void uring_before_wait(AioContext *ctx)
     bool shared;
 
     ring_ensure_mine(ring);
+    leave_parent(s);
     if (unlikely(s->generation != ring->generation)) {
         s->generation = ring->generation;
         if (s->watched) {
-            set_watched(ctx, true); /* in the new ring */
+            watch_new_ring(ctx);
         }
     }
     if (s->backlog) {
@@ -331,6 +372,7 @@ static bool uring_setup(AioContext *ctx, Error **errp)
     s->raw.ctx = ctx;
     s->raw.engine = &engine_io_uring;
     s->generation = ring->generation;
+    s->fork_count = fork_count;
     ctx->linux_io_uring = s;
     ring->on_cqe[RING_REQUEST] = request_cqe;
     ring->on_cqe[RING_RETRY] = retry_cqe;
@@ -350,7 +392,9 @@ static void uring_destroy(AioContext *ctx)
     if (!s) {
         return;
     }
-    CHECK(!s->backlog && ctx->ring->in_flight == 0);
+    leave_parent(s);
+    CHECK(!s->backlog &&
+          (ctx->ring->in_flight == 0 || ctx->ring->fork_count != fork_count));
     if (s->watched) {
         set_watched(ctx, false);
     }

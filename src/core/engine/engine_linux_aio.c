@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "base/feature.h"
+#include "base/fork.h"
 #include "engine/state.h"
 #include "qapi/error.h"
 #include "qemu/atomic.h"
@@ -35,8 +35,9 @@ struct LinuxAioState {
     EventNotifier notifier;
     AioRequest *queue, *queue_tail; /* not in the kernel yet */
     unsigned queued, in_flight;
-    bool blocked;      /* the kernel said EAGAIN; wait for a completion */
-    struct iocb *free; /* linked by iocb.data */
+    unsigned fork_count; /* when aio and notifier were made */
+    bool blocked;        /* the kernel said EAGAIN; wait for a completion */
+    struct iocb *free;   /* linked by iocb.data */
     struct iocb iocbs[LAIO_EVENTS];
 };
 
@@ -123,6 +124,52 @@ static void prep(LinuxAioState *s, struct iocb *iocb, AioRequest *req)
     iocb->data = req;
 }
 
+/* ---- the kernel's side -------------------------------------------------- */
+
+static void watch(LinuxAioState *s, bool watched);
+
+static void iocbs_free(LinuxAioState *s)
+{
+    s->free = NULL;
+    for (int i = LAIO_EVENTS - 1; i >= 0; i--) {
+        iocb_put(s, &s->iocbs[i]);
+    }
+}
+
+static bool is_mine(const LinuxAioState *s)
+{
+    return s->fork_count == fork_count;
+}
+
+/*
+ * A child has the memory of its parent's ring and its eventfd, and would take
+ * the completions of the parent; but the kernel takes no request from it.  So
+ * it makes its own, or, if there is none to be had, leaves all to the thread
+ * pool.  What was queued is the parent's to submit.
+ */
+static void leave_parent(LinuxAioState *s)
+{
+    if (likely(is_mine(s))) {
+        return;
+    }
+    s->fork_count = fork_count;
+    while (s->queue) {
+        queue_remove(s, s->queue);
+    }
+    if (s->aio) {
+        watch(s, false);
+    }
+    event_notifier_cleanup(&s->notifier);
+    s->aio = NULL;
+    s->in_flight = 0;
+    s->blocked = false;
+    iocbs_free(s);
+    if (event_notifier_init(&s->notifier, false) == 0 &&
+        laio_queue_setup(LAIO_EVENTS, &s->aio, NULL)) {
+        watch(s, true);
+    }
+}
+
 /* ---- submission --------------------------------------------------------- */
 
 /* The head of the queue cannot be done at all. */
@@ -177,6 +224,9 @@ static int submit_batch(LinuxAioState *s)
 /* Ends: each round shortens the queue or leaves. */
 static void submit_queue(LinuxAioState *s)
 {
+    while (unlikely(!s->aio) && s->queue) {
+        hand_over_head(s);
+    }
     while (s->queue && s->free && !s->blocked) {
         int ret = submit_batch(s);
 
@@ -212,6 +262,7 @@ static void laio_submit(AioContext *ctx, AioRequest *req)
 {
     LinuxAioState *s = ctx->linux_aio;
 
+    leave_parent(s);
     private_of(req)->queued = false;
     if (req->offset < 0) {
         request_hand_over(req); /* knows no file position */
@@ -225,6 +276,7 @@ static void laio_submit(AioContext *ctx, AioRequest *req)
 
 static void laio_cancel(AioContext *ctx, AioRequest *req)
 {
+    leave_parent(ctx->linux_aio);
     if (private_of(req)->queued) {
         queue_remove(ctx->linux_aio, req);
         request_finish(req, -ECANCELED);
@@ -233,6 +285,7 @@ static void laio_cancel(AioContext *ctx, AioRequest *req)
 
 static void laio_flush(AioContext *ctx)
 {
+    leave_parent(ctx->linux_aio);
     submit_queue(ctx->linux_aio);
 }
 
@@ -268,6 +321,9 @@ static void laio_ready(EventNotifier *notifier)
     LinuxAioState *s =
         (LinuxAioState *)((char *)notifier - offsetof(LinuxAioState, notifier));
 
+    if (unlikely(!is_mine(s))) {
+        return; /* laio_flush() comes before the next wait */
+    }
     event_notifier_test_and_clear(notifier);
     engine_mute(s->raw.ctx);
     reap(s);
@@ -281,6 +337,9 @@ static void laio_poll_ready(EventNotifier *notifier)
     LinuxAioState *s =
         (LinuxAioState *)((char *)notifier - offsetof(LinuxAioState, notifier));
 
+    if (unlikely(!is_mine(s))) {
+        return;
+    }
     engine_mute(s->raw.ctx);
     reap(s);
     submit_queue(s);
@@ -296,37 +355,20 @@ static bool laio_poll(void *opaque)
     return laio_ring_has_events(s->aio);
 }
 
-/* ---- set-up --------------------------------------------------------- */
-
-static bool setup_queue(unsigned events, io_context_t *aio, Error **errp)
+static void watch(LinuxAioState *s, bool watched)
 {
-    int ret;
-
-    if (feature_refused(FEATURE_LINUX_AIO)) {
-        error_setg(errp, "linux_aio: the environment says %s=1; unset it",
-                   feature_variable(FEATURE_LINUX_AIO));
-        return false;
-    }
-    ret = io_setup((int)events, aio);
-    if (ret == -EAGAIN) {
-        error_setg(errp, "linux_aio: all events of this machine are taken; "
-                         "raise /proc/sys/fs/aio-max-nr");
-    } else if (ret == -ENOSYS || ret == -EPERM) {
-        error_setg(errp, "linux_aio: refused, by the kernel's configuration "
-                         "or a seccomp filter; allow the system calls "
-                         "io_setup, io_submit and io_destroy");
-    } else if (ret < 0) {
-        error_setg_errno(errp, -ret, "linux_aio: io_setup of %u events",
-                         events);
-    }
-    return ret == 0;
+    aio_set_event_notifier(
+        s->raw.ctx, &s->notifier, false, watched ? laio_ready : NULL,
+        watched ? laio_poll : NULL, watched ? laio_poll_ready : NULL);
 }
+
+/* ---- set-up --------------------------------------------------------- */
 
 static bool laio_probe(Error **errp)
 {
     io_context_t aio = NULL;
 
-    if (!setup_queue(1, &aio, errp)) {
+    if (!laio_queue_setup(1, &aio, errp)) {
         return false;
     }
     io_destroy(aio);
@@ -343,17 +385,15 @@ static bool laio_setup(AioContext *ctx, Error **errp)
                          "linux_aio: completion notifier, see ulimit -n");
         goto fail_free;
     }
-    if (!setup_queue(LAIO_EVENTS, &s->aio, errp)) {
+    if (!laio_queue_setup(LAIO_EVENTS, &s->aio, errp)) {
         goto fail_notifier;
     }
-    for (int i = LAIO_EVENTS - 1; i >= 0; i--) {
-        iocb_put(s, &s->iocbs[i]);
-    }
+    iocbs_free(s);
+    s->fork_count = fork_count;
     s->raw.ctx = ctx;
     s->raw.engine = &engine_linux_aio;
     ctx->linux_aio = s;
-    aio_set_event_notifier(ctx, &s->notifier, false, laio_ready, laio_poll,
-                           laio_poll_ready);
+    watch(s, true);
     return true;
 
 fail_notifier:
@@ -370,9 +410,12 @@ static void laio_destroy(AioContext *ctx)
     if (!s) {
         return;
     }
+    leave_parent(s);
     CHECK(s->queued == 0 && s->in_flight == 0);
-    aio_set_event_notifier(ctx, &s->notifier, false, NULL, NULL, NULL);
-    io_destroy(s->aio);
+    if (s->aio) {
+        watch(s, false);
+        io_destroy(s->aio);
+    }
     event_notifier_cleanup(&s->notifier);
     ctx->linux_aio = NULL;
     free(s);

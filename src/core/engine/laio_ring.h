@@ -13,6 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "qapi/error.h"
+
+/* laio_setup.c: io_setup(), with @errp set to cause and remedy. */
+bool laio_queue_setup(unsigned events, io_context_t *aio, Error **errp);
+
 enum { LAIO_RING_MAGIC = (int)0xa10a10a1 };
 
 typedef struct LaioRing {

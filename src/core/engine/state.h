@@ -17,6 +17,8 @@ typedef struct EngineState {
     unsigned finished_count;
     unsigned muted; /* request_finish() does not make pseudo ready */
     unsigned dispatching;
+    unsigned fork_count;       /* when abandoned was last looked at */
+    uint64_t abandoned;        /* that only our parent will see the end of */
     const AioEngine *last;     /* the one last found ready */
     uint64_t device_batch;     /* of the request being submitted; 0: no wish */
     unsigned ready_engines;    /* bit per row: setup() succeeded */
@@ -40,6 +42,7 @@ struct LuringState {
     EventNotifier notifier; /* for monitors that do not see the ring */
     bool watched;           /* ... which is so now */
     unsigned generation;
+    unsigned fork_count; /* when the requests in here were ours */
 };
 typedef struct LuringState LuringState;
 

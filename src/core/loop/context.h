@@ -47,7 +47,7 @@ struct AioHandler {
     IOHandler *io_poll_begin;
     IOHandler *io_poll_end;
     void *opaque;
-    const void *creator; /* the code that set it last, for reports */
+    const void *creator;           /* the code that set it last, for reports */
     const EventNotifier *notifier; /* one that a read empties, or NULL; only to
                                       be compared: it may be gone */
     QTAILQ_ENTRY(AioHandler) node_ready;
@@ -111,7 +111,8 @@ struct FDMonEpollState;
 struct FDMonUringState;
 
 struct AioContext {
-    unsigned fork_count; /* when it was made */
+    unsigned fork_count;     /* when it was made */
+    unsigned notifier_forks; /* when its notifier was */
 
     /* ---- home: touched on every tick */
     BHQueue bh_queue;

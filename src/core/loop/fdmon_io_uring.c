@@ -104,10 +104,12 @@ static int fdmon_io_uring_poll_fd(AioContext *ctx)
     Ring *ring = usable_ring(ctx, state);
     EventNotifier *signal = &state->signal;
 
-    if (!signal->initialized && event_notifier_init(signal, false) < 0) {
-        return -1;
-    }
+    /* The old one may be a parent's, too: to clear it would take its signal. */
     if (state->signal_generation != ring->generation + 1) {
+        event_notifier_cleanup(signal);
+        if (event_notifier_init(signal, false) < 0) {
+            return -1;
+        }
         if (io_uring_register_eventfd(&ring->uring, signal->rfd) < 0) {
             return -1;
         }

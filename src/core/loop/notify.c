@@ -26,6 +26,7 @@
  *
  * Rule: notify_me is stored by the home thread only; others only add KICKED.
  */
+#include "base/fork.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -134,10 +135,24 @@ static bool may_stay_set(const AioContext *ctx)
            !ctx->source;
 }
 
+/* Parent and child have descriptors of one eventfd: who reads it takes the
+ * wake-up of the other, who goes on sleeping behind KICKED. */
+static void leave_parents_notifier(AioContext *ctx)
+{
+    Error *err = NULL;
+
+    notify_destroy(ctx);
+    CHECKF(notify_setup(ctx, &err), "in a child: %s", error_get_pretty(err));
+}
+
 static void notifier_read(EventNotifier *e)
 {
     AioContext *ctx = container_of(e, AioContext, notifier);
 
+    if (unlikely(ctx->notifier_forks != fork_count)) {
+        leave_parents_notifier(ctx);
+        return;
+    }
     ctx->stats.wakeups += may_stay_set(ctx) || event_notifier_test_and_clear(e);
 }
 
@@ -151,6 +166,7 @@ bool notify_setup(AioContext *ctx, Error **errp)
                          "notifier, see ulimit -n");
         return false;
     }
+    ctx->notifier_forks = fork_count;
     aio_set_event_notifier(ctx, &ctx->notifier, false, notifier_read, NULL,
                            NULL);
     handler_mark_notifier(ctx, event_notifier_get_fd(&ctx->notifier),
