@@ -15,6 +15,7 @@
 #include "base/fork.h"
 #include "base/symbol.h"
 #include "loop/context.h"
+#include "loop/timerlist.h"
 #include "qemu/atomic.h"
 
 /* ---- life --------------------------------------------------------------- */
@@ -53,6 +54,9 @@ void aio_context_setup(AioContext *ctx)
     handler_setup(ctx);
     qemu_rec_mutex_init(&ctx->lock);
     timerlistgroup_init(&ctx->tlg, timers_changed, ctx);
+    for (int type = 0; type < QEMU_CLOCK_MAX; type++) {
+        ctx->tlg.tl[type]->ctx = ctx;
+    }
 }
 
 AioContext *aio_context_new(Error **errp)

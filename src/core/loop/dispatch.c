@@ -155,12 +155,14 @@ void aio_disable_external(AioContext *ctx)
 
 void aio_enable_external(AioContext *ctx)
 {
+    context_visit(ctx); /* what is called now may end it */
     int old = qatomic_fetch_dec(&ctx->external_disable_cnt);
 
     CHECKF(old > 0, "aio_enable_external() without aio_disable_external()");
     if (old == 1) {
         aio_notify(ctx); /* the loop has to watch them again */
     }
+    context_end_visit(ctx);
 }
 
 bool aio_external_disabled(AioContext *ctx)

@@ -198,6 +198,14 @@ static bool handler_apply(AioContext *ctx, const AioHandler *node)
     return true;
 }
 
+static bool handler_apply_locked(AioContext *ctx, const AioHandler *node)
+{
+    qemu_mutex_lock(&ctx->list_lock);
+    bool changed = handler_apply(ctx, node);
+    qemu_mutex_unlock(&ctx->list_lock);
+    return changed;
+}
+
 /* @node is a stack copy. */
 static void handler_set(AioContext *ctx, const AioHandler *node)
 {
@@ -206,16 +214,13 @@ static void handler_set(AioContext *ctx, const AioHandler *node)
     }
     CHECKF(node->fd >= 0, "handler for fd %d, set at %s", node->fd,
            symbol_name(node->creator));
-    qemu_mutex_lock(&ctx->list_lock);
-    bool changed = handler_apply(ctx, node);
-    qemu_mutex_unlock(&ctx->list_lock);
-
-    if (!changed) {
-        return;
-    }
     if (!context_is_home(ctx)) {
-        aio_notify(ctx);
-    } else if (is_removal(node)) {
+        context_visit(ctx); /* what is called now may end it */
+        if (handler_apply_locked(ctx, node)) {
+            aio_notify(ctx);
+        }
+        context_end_visit(ctx);
+    } else if (handler_apply_locked(ctx, node) && is_removal(node)) {
         fdmon_let_go(ctx);
         if (!ctx->walking) {
             handler_free_deleted(ctx);

@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/symbol.h"
+#include "loop/context.h"
 #include "loop/timerlist.h"
 #include "qemu/atomic.h"
 
@@ -249,16 +250,31 @@ static QEMUTimerList *list_of(const QEMUTimer *ts)
     return ts->timer_list;
 }
 
+/* Drops the lock; from then on the timer may fire, and what it calls may end a
+ * context of another thread: not while there are visitors. */
+static void unlock_and_tell(QEMUTimerList *list, bool sooner)
+{
+    bool visits = sooner && list->ctx && !context_is_home(list->ctx);
+    AioContext *ctx = visits ? list->ctx : NULL;
+
+    if (ctx) {
+        context_visit(ctx);
+    }
+    list_unlock(list);
+    if (sooner) {
+        timerlist_notify(list);
+    }
+    if (ctx) {
+        context_end_visit(ctx);
+    }
+}
+
 void timer_mod_ns(QEMUTimer *ts, int64_t expire_time)
 {
     QEMUTimerList *list = list_of(ts);
 
     list_lock(list);
-    bool sooner = arm(list, ts, expire_time);
-    list_unlock(list);
-    if (sooner) {
-        timerlist_notify(list);
-    }
+    unlock_and_tell(list, arm(list, ts, expire_time));
 }
 
 void timer_mod_anticipate_ns(QEMUTimer *ts, int64_t expire_time)
@@ -270,10 +286,7 @@ void timer_mod_anticipate_ns(QEMUTimer *ts, int64_t expire_time)
     if (ts->expire_time == -1 || ts->expire_time > expire_time) {
         sooner = arm(list, ts, expire_time);
     }
-    list_unlock(list);
-    if (sooner) {
-        timerlist_notify(list);
-    }
+    unlock_and_tell(list, sooner);
 }
 
 /* In nanoseconds, saturating: "never" times a million is never. */

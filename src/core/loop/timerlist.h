@@ -17,6 +17,7 @@ struct QEMUTimerList {
     QEMUClockType clock;
     QEMUTimerListNotifyCB *notify_cb;
     void *notify_opaque;
+    AioContext *ctx; /* whose it is; NULL: nobody's */
 
     /* atomic */
     bool locked;
