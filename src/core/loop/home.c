@@ -7,6 +7,9 @@
  * calls it home any more, so that an address never means two threads.  When the
  * home thread has ended the context may be adopted again.
  *
+ * Any thread may ask, also while another one adopts the context: so a
+ * LoopThread is never freed, but used again for a later thread.
+ *
  * Rule: ctx->home changes only here; to see oneself in it is proof that nobody
  * else polls the context.
  */
@@ -21,6 +24,7 @@ struct LoopThread {
     int id;
     char name[16];
     AioContext *assigned; /* own: by qemu_set_current_aio_context() */
+    LoopThread *next_spare;
 };
 
 QEMU_DEFINE_STATIC_CO_TLS(LoopThread *, loop_thread)
@@ -28,11 +32,26 @@ QEMU_DEFINE_STATIC_CO_TLS(LoopThread *, loop_thread)
 static pthread_key_t loop_thread_key;
 static pthread_once_t loop_thread_once = PTHREAD_ONCE_INIT;
 
+static pthread_mutex_t spare_lock = PTHREAD_MUTEX_INITIALIZER;
+static LoopThread *spare; /* under spare_lock */
+
 static void loop_thread_unref(LoopThread *thread)
 {
     if (thread && qatomic_fetch_dec(&thread->refcnt) == 1) {
-        free(thread);
+        CHECK(pthread_mutex_lock(&spare_lock) == 0);
+        thread->next_spare = spare;
+        spare = thread;
+        CHECK(pthread_mutex_unlock(&spare_lock) == 0);
     }
+}
+
+static LoopThread *loop_thread_new(void)
+{
+    CHECK(pthread_mutex_lock(&spare_lock) == 0);
+    LoopThread *thread = spare;
+    spare = thread ? thread->next_spare : NULL;
+    CHECK(pthread_mutex_unlock(&spare_lock) == 0);
+    return thread ? thread : check_calloc(1, sizeof(*thread));
 }
 
 static void loop_thread_end(void *opaque)
@@ -56,8 +75,10 @@ static LoopThread *loop_thread_self(void)
     LoopThread *thread = get_loop_thread();
 
     if (!thread) {
-        thread = check_calloc(1, sizeof(*thread));
-        thread->refcnt = 1;
+        thread = loop_thread_new();
+        thread->assigned = NULL;
+        qatomic_set(&thread->refcnt, 1);
+        qatomic_set(&thread->ended, false);
         thread->id = qemu_get_thread_id();
         pthread_getname_np(pthread_self(), thread->name, sizeof(thread->name));
         CHECK(pthread_once(&loop_thread_once, loop_thread_make_key) == 0);
