@@ -43,6 +43,9 @@ static void check_ring_refused(int err, const char *reason)
     Error *error = NULL;
     char *why = NULL;
 
+#ifndef CONFIG_LINUX_IO_URING
+    SKIP("this build has no io_uring");
+#endif
     refuse(SYS_io_uring_setup, err);
     AioContext *ctx = aio_context_new(NULL);
     Side side = {.fd = new_event()};

@@ -416,4 +416,27 @@ const AioEngine engine_io_uring = {
     .before_wait = uring_before_wait,
     .destroy = uring_destroy,
 };
+#else
+
+#include "engine/engine.h"
+#include "qapi/error.h"
+
+static bool absent_probe(Error **errp)
+{
+    error_setg(
+        errp,
+        "io_uring: this build has none; build with liburing 2.3 or later");
+    return false;
+}
+
+static bool absent_setup(AioContext *ctx, Error **errp)
+{
+    return absent_probe(errp);
+}
+
+const AioEngine engine_io_uring = {
+    .name = "io_uring",
+    .probe = absent_probe,
+    .setup = absent_setup,
+};
 #endif

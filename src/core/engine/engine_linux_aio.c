@@ -432,4 +432,26 @@ const AioEngine engine_linux_aio = {
     .flush = laio_flush,
     .destroy = laio_destroy,
 };
+#else
+
+#include "engine/engine.h"
+#include "qapi/error.h"
+
+static bool absent_probe(Error **errp)
+{
+    error_setg(errp, "linux_aio: this build has none; build with libaio");
+    return false;
+}
+
+static bool absent_setup(AioContext *ctx, Error **errp)
+{
+    return absent_probe(errp);
+}
+
+const AioEngine engine_linux_aio = {
+    .name = "linux_aio",
+    .direct_only = true,
+    .probe = absent_probe,
+    .setup = absent_setup,
+};
 #endif

@@ -13,12 +13,8 @@
 
 /* Best first; the last one always works. */
 static const AioEngine *const engines[] = {
-#ifdef CONFIG_LINUX_IO_URING
     &engine_io_uring,
-#endif
-#ifdef CONFIG_LINUX_AIO
     &engine_linux_aio,
-#endif
     &engine_threads,
 };
 
@@ -27,12 +23,8 @@ enum { ENGINE_COUNT = sizeof(engines) / sizeof(engines[0]) };
 _Static_assert((int)ENGINE_COUNT <= (int)ENGINES_MAX, "a reason per engine");
 
 static const char *const engine_names[] = {
-#ifdef CONFIG_LINUX_IO_URING
     "io_uring",
-#endif
-#ifdef CONFIG_LINUX_AIO
     "linux_aio",
-#endif
     "threads",
     NULL,
 };

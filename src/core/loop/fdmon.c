@@ -15,10 +15,8 @@
 
 /* Best first: without a request, the first whose setup() succeeds is used. */
 static const FDMonBackend *const fdmon_backends[] = {
-#ifdef CONFIG_LINUX_IO_URING
-    &fdmon_io_uring,
-#endif
-    &fdmon_epoll, &fdmon_poll, /* never fails to set up: keep last */
+    &fdmon_io_uring, &fdmon_epoll,
+    &fdmon_poll, /* never fails to set up: keep last */
 };
 
 #define FDMON_LAST fdmon_backends[ARRAY_SIZE(fdmon_backends) - 1]

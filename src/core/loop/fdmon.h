@@ -79,9 +79,7 @@ typedef struct FDMonBackend {
 
 extern const FDMonBackend fdmon_poll;
 extern const FDMonBackend fdmon_epoll;
-#ifdef CONFIG_LINUX_IO_URING
-extern const FDMonBackend fdmon_io_uring;
-#endif
+extern const FDMonBackend fdmon_io_uring; /* refuses, in builds without it */
 
 /* ---- the checked face, used by the loop --------------------------------- */
 

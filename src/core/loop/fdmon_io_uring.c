@@ -197,4 +197,31 @@ const FDMonBackend fdmon_io_uring = {
     .poll_fd = fdmon_io_uring_poll_fd,
     .let_go = fdmon_io_uring_let_go,
 };
+#else
+
+#include "loop/context.h"
+#include "qapi/error.h"
+
+static bool absent_probe(Error **errp)
+{
+    error_setg(errp, "io_uring: this build has none; build with liburing 2.3 "
+                     "or later");
+    return false;
+}
+
+static bool absent_setup(AioContext *ctx, Error **errp)
+{
+    return absent_probe(errp);
+}
+
+static void absent_destroy(AioContext *ctx)
+{
+}
+
+const FDMonBackend fdmon_io_uring = {
+    .name = "io_uring",
+    .setup = absent_setup,
+    .destroy = absent_destroy,
+    .probe = absent_probe,
+};
 #endif
