@@ -163,3 +163,18 @@ ON_BOTH(flush_is_for_io_uring_and_reports_errors)
     ASSERT_EQ(transfer(rig, QEMU_AIO_FLUSH, 0, 0), -EBADF);
     rig->fd = fd;
 }
+
+/* ---- offsets ------------------------------------------------------------ */
+
+/* As a signed number it would mean the file's position, or overflow. */
+ON_BOTH(an_offset_beyond_the_size_of_any_file_is_refused)
+{
+    const uint64_t end = (uint64_t)INT64_MAX + 1;
+
+    ASSERT_EQ(transfer(rig, QEMU_AIO_WRITE, UINT64_MAX, BLOCK), -EINVAL);
+    ASSERT_EQ(transfer(rig, QEMU_AIO_WRITE, end, BLOCK), -EINVAL);
+    ASSERT_EQ(transfer(rig, QEMU_AIO_WRITE, end - BLOCK / 2, BLOCK), -EINVAL);
+    ASSERT_EQ(transfer(rig, QEMU_AIO_READ, UINT64_MAX, BLOCK), -EINVAL);
+    ASSERT_EQ(lseek(rig->fd, 0, SEEK_CUR), 0);
+    ASSERT_EQ(lseek(rig->fd, 0, SEEK_END), 0);
+}

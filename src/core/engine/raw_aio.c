@@ -84,6 +84,10 @@ static int coroutine_fn co_transfer(RawState *s, int fd, uint64_t offset,
     if (qiov->size == 0) {
         return 0;
     }
+    /* A request takes a negative offset for the file's position. */
+    if (offset > INT64_MAX || qiov->size > INT64_MAX - offset) {
+        return -EINVAL;
+    }
     ret = co_request(
         s, (AioRequest){
                .op = type == QEMU_AIO_READ ? AIO_OP_READV : AIO_OP_WRITEV,
