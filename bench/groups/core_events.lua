@@ -9,6 +9,10 @@
 --   x1 with an fd: epoll, poll, ring   204, 385, 55 ns (epoll_wait(0) 109)
 --   fd on epoll / io_uring             0.82x / 0.73x a bare epoll
 --   ping-pong with polling on epoll    400 ns (libuv 49,500)
+--   flood of one-shots                 101 to 185 ns
+-- poll(0) takes 2.2 epoll_wait(0): QEMU's x1 on poll is at 1.6 of it, and 1.1
+-- times as fast is 1.46.  The flood's peer takes 42 ns: 1.2 times as fast as
+-- the better of QEMU's is 2.0.
 -- To be 1.1 to 1.5 times as fast gives a goal below; where a bare peer gives a
 -- stricter one, or ours is well beyond either, that is the goal.
 
@@ -35,7 +39,7 @@ local ROWS = {
   { "bh x1 with an fd, epoll : epoll_wait(0)", "fd:tick_epoll",
     "fd_peer:epoll_zero", "<=1.45" },
   { "bh x1 with an fd, poll : poll(0)", "fd:tick_poll",
-    "fd_peer:poll_zero", "<=1.6" },
+    "fd_peer:poll_zero", "<=1.46" },
   { "bh x1 with an fd, io_uring : libuv idle x1", "fd:tick_io_uring",
     "peer:uv_idle1", "<=0.15" },
 
