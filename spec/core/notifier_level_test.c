@@ -215,3 +215,36 @@ EVERYWHERE(notifier_set_after_a_nested_poll_has_cleared_it_fires_again)
     expect_silence(&flag);
     close_flag(&flag);
 }
+
+static void disable_inside(EventNotifier *e)
+{
+    Flag *flag = container_of(e, Flag, notifier);
+
+    flag->calls++;
+    event_notifier_test_and_clear(e);
+    if (flag->calls == 1) {
+        event_notifier_set(e);
+        aio_bh_schedule_oneshot(flag->ctx, disable_external, flag->ctx);
+        ASSERT(aio_poll(flag->ctx, false)); /* as above */
+        ASSERT_EQ(flag->calls, 1);
+        aio_enable_external(flag->ctx);
+    }
+}
+
+EVERYWHERE(notifier_seen_but_not_called_in_a_nested_poll_fires_again)
+{
+    Flag flag;
+
+    open_flag(ctx, &flag, CLEAR);
+    aio_set_event_notifier(ctx, &flag.notifier, true, disable_inside, NULL,
+                           NULL);
+    ASSERT(!aio_poll(ctx, false));
+    event_notifier_set(&flag.notifier);
+    ASSERT(aio_poll(ctx, true));
+    ASSERT_EQ(flag.calls, 1);
+    for (int i = 0; i < 3; i++) {
+        aio_poll(ctx, false);
+    }
+    ASSERT_EQ(flag.calls, 2);
+    close_flag(&flag);
+}

@@ -119,6 +119,9 @@ static bool dispatch_node(AioContext *ctx, AioHandler *node)
     }
     if (unlikely(!aio_node_check(ctx, node->is_external))) {
         ctx->external_look_due |= poll_ready;
+        /* A call of its handler that this one is nested in had cleared it
+         * before, and shall not take it for clear. */
+        event_notifier_forget_cleared();
         return false; /* its fd is level-triggered: it comes back */
     }
     if (!revents) {
