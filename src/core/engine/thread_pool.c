@@ -117,6 +117,8 @@ static Worker *worker_alloc(ThreadPool *pool)
 
     if (w) {
         w->pool = pool;
+        w->next_all = pool->all;
+        pool->all = w;
         qemu_cond_init(&w->wake);
     }
     return w;
@@ -264,8 +266,7 @@ static void *worker_main(void *opaque)
 
 /*
  * The threads stayed in the parent, and one of them may have held the lock.
- * What they work on is the parent's: here it never ends.  (Their Workers are
- * not freed; a child has lost more than that.)
+ * What they work on is the parent's: here it never ends.
  */
 static void pool_leave_parent(ThreadPool *pool)
 {
@@ -276,7 +277,11 @@ static void pool_leave_parent(ThreadPool *pool)
     qemu_mutex_init(&pool->lock);
     qemu_cond_init(&pool->someone_left);
     pool->queue_head = pool->queue_tail = NULL;
-    pool->idle = pool->left = pool->spare = pool->joined = NULL;
+    for (Worker *w = pool->all, *next; w; w = next) {
+        next = w->next_all; /* its condition cannot be destroyed: waited for */
+        free(w);
+    }
+    pool->all = pool->idle = pool->left = pool->spare = NULL;
     pool->threads = 0;
     pool->waking = pool->stopping = false;
     pool->finished = NULL;
@@ -410,8 +415,6 @@ static bool pool_join_one(ThreadPool *pool)
     qemu_mutex_unlock(&pool->lock);
     if (w) {
         pthread_join(w->thread, NULL);
-        w->next_idle = pool->joined;
-        pool->joined = w;
     }
     return more;
 }
@@ -419,7 +422,7 @@ static bool pool_join_one(ThreadPool *pool)
 static void free_workers(Worker *w)
 {
     while (w) {
-        Worker *next = w->next_idle;
+        Worker *next = w->next_all;
 
         qemu_cond_destroy(&w->wake);
         free(w);
@@ -440,8 +443,7 @@ void thread_pool_free(ThreadPool *pool)
     while (pool_join_one(pool)) {
         /* bounded by the number of threads: none starts any more */
     }
-    free_workers(pool->joined);
-    free_workers(pool->spare);
+    free_workers(pool->all);
     qemu_bh_delete(pool->bh);
     qemu_cond_destroy(&pool->someone_left);
     qemu_mutex_destroy(&pool->lock);

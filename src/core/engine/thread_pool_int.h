@@ -19,7 +19,8 @@ struct Worker {
     pthread_t thread;
     QemuCond wake;
     bool woken;        /* lock: taken off the idle list by somebody */
-    Worker *next_idle; /* lock: in one of idle, left, spare, joined */
+    Worker *next_idle; /* lock: in one of idle, left, spare */
+    Worker *next_all;  /* lock */
 };
 
 struct ThreadPool {
@@ -32,6 +33,7 @@ struct ThreadPool {
     Worker *idle;  /* most recently used first */
     Worker *left;  /* their threads have ended, or are about to */
     Worker *spare; /* they have none, and nobody to join */
+    Worker *all;
     int threads, min, max;
     bool waking; /* a worker was woken and has not looked yet */
     bool stopping;
@@ -43,7 +45,6 @@ struct ThreadPool {
     QEMUBH *bh;
     ThreadPoolItem *done, **done_tail; /* finished, in order */
     unsigned done_count;
-    Worker *joined;
     unsigned fork_count; /* when the threads were ours */
     unsigned in_flight;
     unsigned completing; /* nesting depth of the completion pass */
