@@ -60,6 +60,26 @@ TEST(refused_engines_fall_back_and_say_why)
     aio_context_unref(ctx);
 }
 
+/* The context itself is woken by a pipe then; the kernel signals none. */
+TEST(engines_that_need_an_eventfd_fall_back_where_there_is_none)
+{
+    static const char *const names[] = {"io_uring", "linux_aio"};
+
+    setenv("AIOCTL_NO_EVENTFD", "1", 1);
+    AioContext *ctx = aio_context_new(NULL);
+
+    for (int i = 0; i < 2; i++) {
+        const char *reason = NULL;
+        const AioEngine *engine =
+            aio_engine_get(ctx, names[i], true, &reason, NULL);
+
+        ASSERT_STR_EQ(aio_engine_name(engine), "threads");
+        ASSERT(reason &&
+               (strstr(reason, "eventfd") || strstr(reason, "has none")));
+    }
+    aio_context_unref(ctx);
+}
+
 static void count_done(AioRequest *req)
 {
     ++*(int *)req->opaque;

@@ -357,12 +357,9 @@ static void uring_flush(AioContext *ctx)
 static bool uring_setup(AioContext *ctx, Error **errp)
 {
     LuringState *s = check_calloc(1, sizeof(*s));
-    int ret = event_notifier_init(&s->notifier, false);
     Ring *ring;
 
-    if (ret < 0) {
-        error_setg_errno(errp, -ret,
-                         "io_uring: completion notifier, see ulimit -n");
+    if (!engine_notifier_init(&s->notifier, "io_uring", errp)) {
         goto fail_free;
     }
     ring = ring_use(ctx, errp);

@@ -164,7 +164,7 @@ static void leave_parent(LinuxAioState *s)
     s->in_flight = 0;
     s->blocked = false;
     iocbs_free(s);
-    if (event_notifier_init(&s->notifier, false) == 0 &&
+    if (engine_notifier_init(&s->notifier, "linux_aio", NULL) &&
         laio_queue_setup(LAIO_EVENTS, &s->aio, NULL)) {
         watch(s, true);
     }
@@ -378,11 +378,8 @@ static bool laio_probe(Error **errp)
 static bool laio_setup(AioContext *ctx, Error **errp)
 {
     LinuxAioState *s = check_calloc(1, sizeof(*s));
-    int ret = event_notifier_init(&s->notifier, false);
 
-    if (ret < 0) {
-        error_setg_errno(errp, -ret,
-                         "linux_aio: completion notifier, see ulimit -n");
+    if (!engine_notifier_init(&s->notifier, "linux_aio", errp)) {
         goto fail_free;
     }
     if (!laio_queue_setup(LAIO_EVENTS, &s->aio, errp)) {
@@ -431,27 +428,5 @@ const AioEngine engine_linux_aio = {
     .cancel = laio_cancel,
     .flush = laio_flush,
     .destroy = laio_destroy,
-};
-#else
-
-#include "engine/engine.h"
-#include "qapi/error.h"
-
-static bool absent_probe(Error **errp)
-{
-    error_setg(errp, "linux_aio: this build has none; build with libaio");
-    return false;
-}
-
-static bool absent_setup(AioContext *ctx, Error **errp)
-{
-    return absent_probe(errp);
-}
-
-const AioEngine engine_linux_aio = {
-    .name = "linux_aio",
-    .direct_only = true,
-    .probe = absent_probe,
-    .setup = absent_setup,
 };
 #endif

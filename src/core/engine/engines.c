@@ -3,6 +3,7 @@
  *
  * The only place that knows which engines there are.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,23 @@ const AioEngine *engine_lookup(const char *name, Error **errp)
         return NULL;
     }
     return engines[row];
+}
+
+bool engine_notifier_init(EventNotifier *e, const char *engine, Error **errp)
+{
+    int ret = event_notifier_init(e, false);
+
+    if (ret < 0) {
+        error_setg_errno(errp, -ret, "%s: completion notifier", engine);
+    } else if (event_notifier_get_fd(e) != event_notifier_get_wfd(e)) {
+        event_notifier_cleanup(e);
+        error_setg(errp,
+                   "%s: the kernel reports to an eventfd, and refuses to "
+                   "make one; allow the system call eventfd2",
+                   engine);
+        ret = -ENOSYS;
+    }
+    return ret == 0;
 }
 
 /* ---- readiness ---------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /*
- * laio_setup.c - asking the kernel for Linux AIO, and why it says no
+ * laio_setup.c - asking the kernel for Linux AIO, and the engine of builds that
+ * have none
  */
 #include "engine/laio_ring.h"
 
@@ -31,4 +32,26 @@ bool laio_queue_setup(unsigned events, io_context_t *aio, Error **errp)
     }
     return ret == 0;
 }
+#else
+
+#include "engine/engine.h"
+#include "qapi/error.h"
+
+static bool absent_probe(Error **errp)
+{
+    error_setg(errp, "linux_aio: this build has none; build with libaio");
+    return false;
+}
+
+static bool absent_setup(AioContext *ctx, Error **errp)
+{
+    return absent_probe(errp);
+}
+
+const AioEngine engine_linux_aio = {
+    .name = "linux_aio",
+    .direct_only = true,
+    .probe = absent_probe,
+    .setup = absent_setup,
+};
 #endif

@@ -46,6 +46,9 @@ struct LuringState {
 };
 typedef struct LuringState LuringState;
 
+/* A notifier for the kernel to signal: an eventfd, no pipe. */
+bool engine_notifier_init(EventNotifier *e, const char *engine, Error **errp);
+
 /* The state of @ctx, made when needed. */
 EngineState *engine_state(AioContext *ctx);
 
