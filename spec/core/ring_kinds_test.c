@@ -94,4 +94,9 @@ EVERYWHERE(an_event_of_the_file_before_is_not_reported_for_the_one_after)
     close(quiet);
 }
 
+#else
+TEST(built_without_io_uring)
+{
+    SKIP("liburing was not found when this was built");
+}
 #endif
