@@ -79,7 +79,8 @@ bool engine_notifier_init(EventNotifier *e, const char *engine, Error **errp)
     int ret = event_notifier_init(e, false);
 
     if (ret < 0) {
-        error_setg_errno(errp, -ret, "%s: completion notifier", engine);
+        error_setg_errno(errp, -ret, "%s: completion notifier, see ulimit -n",
+                         engine);
     } else if (event_notifier_get_fd(e) != event_notifier_get_wfd(e)) {
         event_notifier_cleanup(e);
         error_setg(errp,
