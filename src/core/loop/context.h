@@ -317,7 +317,8 @@ void notify_interrupted(AioContext *ctx);
 /* ---- poll.c ------------------------------------------------------------- */
 
 /* Between two slices of ready coroutines: would a tick find nothing else to
- * do?  No system call, a clock read only when a timer is armed. */
+ * do?  A system call only where need_wait() is not exact, a clock read only
+ * when a timer is armed. */
 bool tick_would_be_idle(AioContext *ctx);
 /* aio_dispatch(), and up to @more slices as in aio_poll_more().  True:
  * progress. */

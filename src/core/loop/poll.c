@@ -170,6 +170,20 @@ static QEMU_NOINLINE bool timers_are_due(AioContext *ctx)
     return timerlistgroup_expired(&ctx->tlg);
 }
 
+/* A monitor that cannot tell without the kernel asks it, as a tick would. */
+static QEMU_NOINLINE bool fds_are_ready(AioContext *ctx)
+{
+    if (ctx->fdmon && ctx->fdmon->need_wait_is_exact) {
+        return true;
+    }
+    ctx->walking++;
+    fdmon_wait(ctx, 0);
+    if (--ctx->walking == 0) {
+        handler_free_deleted(ctx);
+    }
+    return !QTAILQ_EMPTY(&ctx->ready_list);
+}
+
 /* Most of it by one branch: usually none of this is there. */
 bool tick_would_be_idle(AioContext *ctx)
 {
@@ -180,7 +194,7 @@ bool tick_would_be_idle(AioContext *ctx)
         (unsigned)qatomic_read(&ctx->notified) |
         (unsigned)(aio_external_disabled(ctx) ^ ctx->external_applied);
 
-    if (unlikely(work) || fdmon_need_wait(ctx)) {
+    if (unlikely(work) || (fdmon_need_wait(ctx) && fds_are_ready(ctx))) {
         return false;
     }
     return timerlistgroup_is_empty(&ctx->tlg) || !timers_are_due(ctx);
