@@ -4,7 +4,7 @@
 #ifndef STRESS_H
 #define STRESS_H
 
-#include <sched.h>
+#include <time.h>
 
 #include "everywhere.h"
 
@@ -12,6 +12,23 @@
 static inline int scaled(int n)
 {
     return test_is_slow() ? (n + 9) / 10 : n;
+}
+
+/*
+ * For whoever waits in a loop for another thread.  On a busy machine a thread
+ * that yields has its next turn after everybody else, at each of thousands of
+ * rounds; one that sleeps has it soon after it wakes up.
+ */
+static inline void step_aside(void)
+{
+    static __thread unsigned times;
+    struct timespec moment = {.tv_nsec = 1};
+
+    if (++times % 1024) {
+        cpu_relax();
+    } else {
+        nanosleep(&moment, NULL);
+    }
 }
 
 /* Xorshift: the same sequence in every run of a thread with the same seed. */
@@ -66,7 +83,7 @@ static inline void test_loop_start(TestLoop *loop, const char *monitor)
     loop->ctx = NULL;
     ASSERT_EQ(pthread_create(&loop->thread, NULL, test_loop_main, loop), 0);
     while (!qatomic_load_acquire(&loop->ctx)) {
-        sched_yield();
+        step_aside();
     }
 }
 

@@ -88,7 +88,7 @@ static void *wake_main(void *opaque)
         if (co) {
             aio_co_wake(co);
         } else {
-            sched_yield();
+            step_aside();
         }
     }
     return NULL;
@@ -158,7 +158,7 @@ ON_EVERY_MONITOR(what_is_scheduled_in_a_context_may_end_it)
         AioContext *ctx;
 
         while (!(ctx = qatomic_xchg(&m.ctx, (AioContext *)NULL))) {
-            sched_yield();
+            step_aside();
         }
         if (i % 2) {
             aio_co_schedule(ctx, qemu_coroutine_create(end_of_day, &m));

@@ -50,7 +50,7 @@ static void wait_for_loop(Visitor *v)
 
     aio_bh_schedule_oneshot(v->loop->ctx, visitor_pass, v);
     while (qatomic_load_acquire(&v->passed) == before) {
-        sched_yield();
+        step_aside();
     }
 }
 
@@ -68,7 +68,7 @@ static void visit(Visitor *v)
     if (random_next(&v->random) % 4) {
         poke(v->fd);
         while (qatomic_load_acquire(&v->calls) == calls) {
-            sched_yield();
+            step_aside();
         }
     }
     unset(ctx, v->fd);

@@ -40,7 +40,7 @@ static void *flood_main(void *opaque)
         qemu_bh_schedule(flood->bh);
         /* Now and then wait for it, so that the loop falls asleep. */
         while (i % 16 == 0 && qatomic_load_acquire(&flood->seen) < mine) {
-            sched_yield();
+            step_aside();
         }
     }
     return NULL;
@@ -60,7 +60,7 @@ static void flood_of_bottom_halves(const char *monitor, int64_t poll_max_ns)
         pthread_join(threads[i], NULL);
     }
     while (qatomic_load_acquire(&flood.seen) < flood.latest) {
-        sched_yield();
+        step_aside();
     }
     qemu_bh_delete(flood.bh);
     test_loop_stop(&flood.loop);
@@ -161,11 +161,11 @@ static void *ringer_main(void *opaque)
         event_notifier_set(&r->notifier);
         aio_notify(r->ctx); /* noise */
         while (i % 4 == 0 && qatomic_load_acquire(&r->answered) < mine) {
-            sched_yield();
+            step_aside();
         }
     }
     while (qatomic_load_acquire(&r->answered) < r->asked) {
-        sched_yield();
+        step_aside();
     }
     return NULL;
 }
@@ -238,7 +238,7 @@ static void *alarm_main(void *opaque)
         uint64_t mine = qatomic_add_fetch(&alarm->asked, 1);
         timer_mod_ns(&alarm->timer, near);
         while (qatomic_load_acquire(&alarm->rung) < mine) {
-            sched_yield();
+            step_aside();
         }
     }
     return NULL;
