@@ -76,22 +76,28 @@ EVERYWHERE(signal_ends_a_sleep_without_progress)
     signal(SIGUSR1, SIG_IGN);
 }
 
-static void *notify_later(void *opaque)
+static void *send_notifications(void *opaque)
 {
-    usleep(5000);
-    aio_notify(opaque);
+    Waker *waker = opaque;
+
+    while (!qatomic_load_acquire(&waker->awake)) {
+        usleep(5000);
+        aio_notify(waker->ctx);
+    }
     return NULL;
 }
 
 EVERYWHERE(blocking_poll_sleeps_although_no_fd_is_registered)
 {
     uint64_t blocked = ctx->stats.blocked, passes = ctx->stats.iterations;
+    Waker waker = {.ctx = ctx};
     pthread_t thread;
 
-    pthread_create(&thread, NULL, notify_later, ctx);
+    pthread_create(&thread, NULL, send_notifications, &waker);
     while (ctx->stats.blocked_ns < SCALE_MS) {
         ASSERT(!aio_poll(ctx, true));
     }
+    qatomic_store_release(&waker.awake, true);
     pthread_join(thread, NULL);
     ASSERT_CMP(ctx->stats.blocked, >, blocked);
     ASSERT_CMP(ctx->stats.iterations, <, passes + 20);
