@@ -209,7 +209,7 @@ static void work_is_found(AioContext *ctx)
     Device device = {0};
     pthread_t thread;
 
-    aio_context_set_poll_params(ctx, NANOSECONDS_PER_SECOND, 0, 0, NULL);
+    aio_context_set_poll_params(ctx, 10 * NANOSECONDS_PER_SECOND, 0, 0, NULL);
     device_open(ctx, &device);
     kick(&device);
     ASSERT(aio_poll(ctx, true)); /* from now on it is polled */
@@ -249,7 +249,7 @@ static void plain_fd_is_seen(AioContext *ctx)
     Device polled = {0}, plain = {.ctx = ctx};
     pthread_t thread;
 
-    aio_context_set_poll_params(ctx, NANOSECONDS_PER_SECOND, 0, 0, NULL);
+    aio_context_set_poll_params(ctx, 10 * NANOSECONDS_PER_SECOND, 0, 0, NULL);
     device_open(ctx, &polled);
     plain.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     aio_set_fd_handler(ctx, plain.fd, false, device_read, NULL, NULL, NULL,
@@ -264,9 +264,9 @@ static void plain_fd_is_seen(AioContext *ctx)
         aio_poll(ctx, true);
     }
     pthread_join(thread, NULL);
-    /* Not only when the budget of a second was used up. */
+    /* Not only when the budget of ten seconds was used up. */
     ASSERT_CMP(qemu_clock_get_ns(QEMU_CLOCK_REALTIME) - start, <,
-               NANOSECONDS_PER_SECOND / 2);
+               5 * NANOSECONDS_PER_SECOND);
     ASSERT_CMP(polled.polls, >, 0);
     device_close(&polled);
     device_close(&plain);
@@ -292,7 +292,7 @@ static void bottom_half_is_seen(AioContext *ctx)
     AioContextStats stats;
     pthread_t thread;
 
-    aio_context_set_poll_params(ctx, NANOSECONDS_PER_SECOND, 0, 0, NULL);
+    aio_context_set_poll_params(ctx, 10 * NANOSECONDS_PER_SECOND, 0, 0, NULL);
     aio_poll(ctx, false);
     ctx->poll_ns = ctx->poll_max_ns;
     pthread_create(&thread, NULL, schedule_soon, &device);
