@@ -141,6 +141,21 @@ describe("sync.rate", function()
     assert.is_true(order[15] - start >= 0.0099) -- ten beyond the burst
   end)
 
+  it("serves who is due, but not awake yet, before who asks later", function()
+    local rate, order = sync.rate(1000, 1), {}
+    rate:take()
+    aio.group(function(g)
+      g:spawn(function() rate:take() order[#order + 1] = "first" end)
+      tick()
+      local due = aio.now() + 0.003
+      while aio.now() < due do end -- nobody wakes up
+      local late = #order == 1 -- the machine was: the first is awake already
+      assert.equal(late, rate:try_take())
+      g:spawn(function() rate:take() order[#order + 1] = "second" end)
+    end)
+    assert.same({ "first", "second" }, order)
+  end)
+
   it("takes nothing when the wait would be too long", function()
     local rate = sync.rate(10, 1)
     assert.is_true(rate:try_take())

@@ -4,7 +4,8 @@
 -- take(n) books its tokens at once, so the bucket may be in debt, and waits
 -- until the debt before it and its own share are paid: whoever asked first is
 -- served first, and nothing is handed out twice. A request larger than the
--- bucket waits for a full one and leaves the rest as debt.
+-- bucket waits for a full one and leaves the rest as debt. Who finds the debt
+-- paid, but those it was owed to not awake yet, lines up behind their timers.
 local aio = require "aio.core"
 
 local rate = {} -- methods
@@ -32,7 +33,7 @@ local function new(limit, burst)
   burst = burst and check_positive(burst, "burst", 2) or math.max(limit, 1)
   return setmetatable({
     limit_value = limit, burst_value = burst, tokens = burst,
-    filled = aio.now(),
+    filled = aio.now(), waiting = 0,
   }, metatable)
 end
 
@@ -41,7 +42,8 @@ local function wait_for(self, n)
   fill(self)
   local need = n < self.burst_value and n or self.burst_value
   local missing = need - self.tokens
-  return missing > 0 and missing / self.limit_value or 0
+  local least = self.waiting > 0 and 1e-9 or 0
+  return missing > 0 and missing / self.limit_value or least
 end
 
 local function check(self, n)
@@ -66,7 +68,9 @@ function rate:take(n, sec)
   end
   self.tokens = self.tokens - n
   if wait > 0 then
+    self.waiting = self.waiting + 1
     local _ <close> = setmetatable({}, { __close = function(_, err)
+      self.waiting = self.waiting - 1
       if err ~= nil then
         self.tokens = self.tokens + n
       end
