@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/feature.h"
+#include "base/syscall.h"
 
 QEMU_DEFINE_STATIC_CO_TLS(const EventNotifier *, last_cleared)
 
@@ -63,20 +64,19 @@ void event_notifier_cleanup(EventNotifier *e)
     e->initialized = false;
 }
 
+/* Signal handlers call this: it must leave errno alone. */
 int event_notifier_set(EventNotifier *e)
 {
     static const uint64_t one = 1;
-    int before = errno; /* signal handlers call this */
     ssize_t ret;
+
     if (!e->initialized) {
         return -1;
     }
     do {
-        ret = write(e->wfd, &one, sizeof(one));
-    } while (ret < 0 && errno == EINTR);
-    int err = ret < 0 && errno != EAGAIN ? -errno : 0;
-    errno = before;
-    return err;
+        ret = syscall_write(e->wfd, &one, sizeof(one));
+    } while (unlikely(ret == -EINTR));
+    return ret < 0 && ret != -EAGAIN ? (int)ret : 0;
 }
 
 static int clear_eventfd(int fd)
@@ -85,12 +85,12 @@ static int clear_eventfd(int fd)
     ssize_t len;
 
     do {
-        len = read(fd, &count, sizeof(count));
-    } while (len < 0 && errno == EINTR);
+        len = syscall_read(fd, &count, sizeof(count));
+    } while (unlikely(len == -EINTR));
     return len > 0;
 }
 
-static int clear_pipe(int fd)
+static QEMU_NOINLINE int clear_pipe(int fd)
 {
     char buf[512];
     ssize_t len;
@@ -98,9 +98,9 @@ static int clear_pipe(int fd)
 
     /* Ends: each round takes what is there. */
     do {
-        len = read(fd, buf, sizeof(buf));
+        len = syscall_read(fd, buf, sizeof(buf));
         was_set |= len > 0;
-    } while ((len < 0 && errno == EINTR) || len == (ssize_t)sizeof(buf));
+    } while (len == -EINTR || len == (ssize_t)sizeof(buf));
     return was_set;
 }
 

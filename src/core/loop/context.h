@@ -23,35 +23,29 @@
 
 /* ---- handlers ----------------------------------------------------------- */
 
+/* What an event touches comes first, in two cache lines. */
 struct AioHandler {
     /* Fixed at creation; -1 for a pseudo handler. */
     int fd;
     bool is_external;
 
     /* Changed by the home thread only (others put a new node in its place). */
-    bool poll_started; /* io_poll_begin called, io_poll_end not yet */
-    bool poll_ready;   /* on the ready list because io_poll said so */
-    bool poll_busy;    /* its io_poll or io_poll_ready is running */
+    bool is_notifier; /* the context's own: running it is no progress */
+    bool is_edge;     /* ... and each write of it counts: report it once */
+    bool cleared;     /* the callback has left @notifier clear */
     bool in_ready_list;
     bool in_poll_list;
-    bool is_notifier;     /* the context's own: running it is no progress */
-    bool is_edge;         /* ... and each write of it counts: report it once */
-    bool cleared;         /* the callback has left @notifier clear */
+    bool poll_ready;      /* on the ready list because io_poll said so */
+    bool poll_busy;       /* its io_poll or io_poll_ready is running */
     uint32_t revents;     /* events to be dispatched; valid in the ready list */
     uint64_t ready_slice; /* see handler_dispatch_ready() */
-    int64_t poll_idle_ns; /* when to leave the poll list; 0: not yet set */
     IOHandler *io_read;
     IOHandler *io_write;
     AioPollFn *io_poll;
-    IOHandler *io_poll_ready;
-    IOHandler *io_poll_begin;
-    IOHandler *io_poll_end;
     void *opaque;
-    const void *creator;           /* the code that set it last, for reports */
     const EventNotifier *notifier; /* one that a read empties, or NULL; only to
                                       be compared: it may be gone */
     QTAILQ_ENTRY(AioHandler) node_ready;
-    QTAILQ_ENTRY(AioHandler) node_poll;
 
     /* atomic: set once, under list_lock */
     bool deleted;
@@ -59,8 +53,6 @@ struct AioHandler {
     /* list_lock */
     uint32_t events; /* what the callbacks ask for */
     uint32_t watch;  /* the same, 0 while externals are disabled */
-    QTAILQ_ENTRY(AioHandler) node;         /* in aio_handlers */
-    QTAILQ_ENTRY(AioHandler) node_deleted; /* in deleted_aio_handlers */
 
     /* The monitor's own: see the contract in fdmon.h. */
     uint32_t mon_refs;
@@ -69,6 +61,17 @@ struct AioHandler {
     uint32_t mon_id;
     AioHandler *mon_next;
     AioHandler **mon_prev;
+
+    /* As above: list_lock, then the home thread only. */
+    QTAILQ_ENTRY(AioHandler) node;         /* in aio_handlers */
+    QTAILQ_ENTRY(AioHandler) node_deleted; /* in deleted_aio_handlers */
+    QTAILQ_ENTRY(AioHandler) node_poll;
+    bool poll_started;    /* io_poll_begin called, io_poll_end not yet */
+    int64_t poll_idle_ns; /* when to leave the poll list; 0: not yet set */
+    IOHandler *io_poll_ready;
+    IOHandler *io_poll_begin;
+    IOHandler *io_poll_end;
+    const void *creator; /* the code that set it last, for reports */
 };
 
 /* ---- hooks of the file engines ------------------------------------------ */
@@ -121,10 +124,10 @@ struct AioContext {
     AioHandlerList poll_list;  /* handlers that busy polling calls */
     uint64_t ready_slice;
     unsigned depth;          /* ticks of this context on the stack */
-    unsigned walking;        /* ... that may hold handler pointers */
     bool poll_started;       /* busy polling has begun, not yet ended */
     bool was_ready;          /* the last wait for fds did not sleep */
     bool unlocked;           /* this sleep has given up the big lock */
+    unsigned walking;        /* of the ticks, how many may hold handlers */
     unsigned unlock_depth;   /* the depth whose sleep does; 0: none */
     AioContext *shown_as;    /* what callbacks see as current; NULL: this one */
     uint32_t notify_me_home; /* what home last stored to notify_me */
@@ -273,7 +276,14 @@ bool handler_dispatch_ready(AioContext *ctx);
  * behind @node in the poll list. */
 void handler_hand_over_polling(AioContext *ctx, AioHandler *node);
 /* Frees removed handlers; nobody may be walking. */
-void handler_free_deleted(AioContext *ctx);
+void handler_free_deleted_slow(AioContext *ctx);
+static inline void handler_free_deleted(AioContext *ctx)
+{
+    DCHECK(!ctx->walking);
+    if (unlikely(__atomic_load_n(&ctx->deleted_count, __ATOMIC_RELAXED))) {
+        handler_free_deleted_slow(ctx);
+    }
+}
 /* What @fd is handled by, or NULL.  With list_lock; in the home thread also
  * without, and then it may just have been replaced. */
 AioHandler *handler_find(AioContext *ctx, int fd);
@@ -283,6 +293,39 @@ void handler_setup(AioContext *ctx);
 void handler_mark_notifier(AioContext *ctx, int fd, bool edge);
 /* Aborts naming what is still registered. */
 void handler_destroy(AioContext *ctx);
+
+/* ---- fdmon.c, the part that ticks use ----------------------------------- */
+
+static inline bool fdmon_need_wait(AioContext *ctx)
+{
+    return likely(ctx->fdmon)
+               ? ctx->fdmon->ops.need_wait(ctx)
+               : __atomic_load_n(&ctx->handler_count, __ATOMIC_RELAXED) > 0;
+}
+
+/*
+ * How many handlers became ready.  Home thread.  Inlined: returning from a
+ * function that has made a system call costs a branch that the processor
+ * predicts wrongly, where the kernel's own returns have confused it.
+ */
+static inline int fdmon_wait(AioContext *ctx, int64_t timeout)
+{
+    CHECK(timeout >= -1);
+    DCHECK(context_is_home(ctx));
+    if (unlikely(!ctx->fdmon)) {
+        if (timeout == 0 && !fdmon_need_wait(ctx)) {
+            return 0;
+        }
+        fdmon_ensure(ctx);
+    }
+
+    int ready = ctx->fdmon->ops.wait(ctx, &ctx->ready_list, timeout);
+
+    if (unlikely(ready < 0)) {
+        fdmon_bad_count(ctx, ready);
+    }
+    return ready;
+}
 
 /* ---- bh.c --------------------------------------------------------------- */
 
@@ -326,7 +369,11 @@ bool context_dispatch(AioContext *ctx, unsigned more);
 
 /* ---- coschedule.c ------------------------------------------------------- */
 
-bool coschedule_pending(AioContext *ctx);
+static inline bool coschedule_pending(const AioContext *ctx)
+{
+    return ctx->ready.head ||
+           __atomic_load_n(&ctx->co_remote, __ATOMIC_RELAXED);
+}
 /* Resumes what was ready when called, and then up to @more slices for which
  * the loop would have nothing to do between.  True: progress. */
 bool coschedule_run(AioContext *ctx, unsigned more);

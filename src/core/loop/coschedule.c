@@ -115,11 +115,6 @@ void aio_co_schedule(AioContext *ctx, Coroutine *co)
 
 /* ---- running ------------------------------------------------------------ */
 
-bool coschedule_pending(AioContext *ctx)
-{
-    return ctx->ready.head || qatomic_read(&ctx->co_remote);
-}
-
 bool ready_queue_next_slice(ReadyQueue *queue)
 {
     AioContext *ctx = container_of(queue, AioContext, ready);

@@ -38,7 +38,7 @@ bool handler_make_ready(AioContext *ctx, AioHandlerList *list, AioHandler *node,
                         uint32_t revents)
 {
     revents &= node->watch | EPOLLHUP | EPOLLERR;
-    if (!revents || !node->watch || node_deleted(node)) {
+    if (unlikely(!revents || !node->watch || node_deleted(node))) {
         return false;
     }
     node->revents |= revents;
@@ -114,7 +114,7 @@ static bool dispatch_node(AioContext *ctx, AioHandler *node)
 
     node->revents = 0;
     node->poll_ready = false;
-    if (node_deleted(node)) {
+    if (unlikely(node_deleted(node))) {
         return false;
     }
     if (unlikely(!aio_node_check(ctx, node->is_external))) {
@@ -124,10 +124,10 @@ static bool dispatch_node(AioContext *ctx, AioHandler *node)
         event_notifier_forget_cleared();
         return false; /* its fd is level-triggered: it comes back */
     }
-    if (!revents) {
+    if (unlikely(!revents)) {
         return poll_ready && node->io_poll_ready && run_poll_ready(ctx, node);
     }
-    if (node->io_poll && !node->in_poll_list) {
+    if (unlikely(node->io_poll) && !node->in_poll_list) {
         busypoll_add(ctx, node);
     }
     return run_events(ctx, node, revents);

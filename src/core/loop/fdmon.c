@@ -33,34 +33,10 @@ void fdmon_update(AioContext *ctx, AioHandler *old_node, AioHandler *new_node)
     }
 }
 
-static bool anything_to_watch(AioContext *ctx)
+void fdmon_bad_count(AioContext *ctx, int ready)
 {
-    return qatomic_read(&ctx->handler_count) > 0;
-}
-
-int fdmon_wait(AioContext *ctx, int64_t timeout)
-{
-    CHECK(timeout >= -1);
-    DCHECK(context_is_home(ctx));
-    if (unlikely(!ctx->fdmon)) {
-        if (timeout == 0 && !anything_to_watch(ctx)) {
-            return 0;
-        }
-        fdmon_ensure(ctx);
-    }
-
-    int ready = ctx->fdmon->ops.wait(ctx, &ctx->ready_list, timeout);
-
-    CHECKF(ready >= 0, "monitor %s reports %d", ctx->fdmon->name, ready);
-    return ready;
-}
-
-bool fdmon_need_wait(AioContext *ctx)
-{
-    if (unlikely(!ctx->fdmon)) {
-        return anything_to_watch(ctx);
-    }
-    return ctx->fdmon->ops.need_wait(ctx);
+    check_failedf(__FILE__, __LINE__, "ready >= 0", "monitor %s reports %d",
+                  ctx->fdmon->name, ready);
 }
 
 void fdmon_let_go(AioContext *ctx)

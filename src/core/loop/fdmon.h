@@ -85,14 +85,15 @@ extern const FDMonBackend fdmon_io_uring; /* refuses, in builds without it */
 
 /* List lock held. */
 void fdmon_update(AioContext *ctx, AioHandler *old_node, AioHandler *new_node);
-/* Home thread. */
-int fdmon_wait(AioContext *ctx, int64_t timeout);
+/* Home thread.  fdmon_wait() and fdmon_need_wait() are in context.h. */
 void fdmon_let_go(AioContext *ctx);
-bool fdmon_need_wait(AioContext *ctx);
 
 /* Sets the monitor up if that was not needed so far.  Never fails: poll is
  * always there.  Home thread. */
 void fdmon_ensure(AioContext *ctx);
+
+/* Aborts: its wait() has returned what is no number of handlers. */
+QEMU_NORETURN void fdmon_bad_count(AioContext *ctx, int ready);
 
 /* A change of monitor that was asked for inside a callback. */
 void fdmon_end_of_tick(AioContext *ctx);

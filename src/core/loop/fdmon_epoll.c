@@ -21,10 +21,9 @@
  * list_lock, epollfd to the home thread.  wait() compares an id without the
  * lock first, and takes it only to be sure of a difference.
  */
-#include <sys/syscall.h>
-
 #include "base/feature.h"
 #include "base/fork.h"
+#include "base/syscall.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -259,20 +258,31 @@ static void rebuild(AioContext *ctx, struct FDMonEpollState *state)
 #define SYS_epoll_pwait2 441
 #endif
 
-static int wait_ns(struct FDMonEpollState *state, int64_t timeout)
+/* Like the system call: how many events, or a negative errno. */
+static QEMU_NOINLINE int sleep_ns(struct FDMonEpollState *state,
+                                  int64_t timeout)
 {
-    if (timeout > 0 && !state->no_pwait2) {
+    if (!state->no_pwait2) {
         struct timespec ts = clock_timespec(timeout);
         int ret = (int)syscall(SYS_epoll_pwait2, state->epollfd, state->events,
                                EPOLL_EVENTS_MAX, &ts, NULL, (size_t)0);
 
         if (ret >= 0 || (errno != ENOSYS && errno != EPERM)) {
-            return ret;
+            return ret < 0 ? -errno : ret;
         }
         state->no_pwait2 = true; /* before Linux 5.11, or a seccomp filter */
     }
-    return epoll_wait(state->epollfd, state->events, EPOLL_EVENTS_MAX,
-                      qemu_timeout_ns_to_ms(timeout));
+    return syscall_epoll_wait(state->epollfd, state->events, EPOLL_EVENTS_MAX,
+                              qemu_timeout_ns_to_ms(timeout));
+}
+
+static int wait_ns(struct FDMonEpollState *state, int64_t timeout)
+{
+    if (timeout > 0) {
+        return sleep_ns(state, timeout);
+    }
+    return syscall_epoll_wait(state->epollfd, state->events, EPOLL_EVENTS_MAX,
+                              (int)timeout);
 }
 
 static AioHandler *find_by_id(AioContext *ctx, uint64_t data)
@@ -378,29 +388,46 @@ static int wait_for_refused(AioContext *ctx, AioHandlerList *ready_list,
 
 /* ---- the monitor -------------------------------------------------------- */
 
-static int epoll_monitor_wait(AioContext *ctx, AioHandlerList *ready_list,
-                              int64_t timeout)
+static int wait_for_set(AioContext *ctx, AioHandlerList *ready_list,
+                        int64_t timeout)
+{
+    int ret = wait_ns(ctx->fdmon_epoll, timeout);
+
+    CHECKF(ret >= 0 || ret == -EINTR, "epoll: wait failed, errno %d", -ret);
+    return ret <= 0 ? 0 : collect(ctx, ready_list, ret);
+}
+
+static QEMU_NOINLINE int
+wait_unusual(AioContext *ctx, AioHandlerList *ready_list, int64_t timeout)
 {
     struct FDMonEpollState *state = ctx->fdmon_epoll;
     int ready = 0;
 
-    if (unlikely(state->fork_count != fork_count)) {
+    if (state->fork_count != fork_count) {
         qemu_mutex_lock(&ctx->list_lock);
         leave_parents_set(ctx, state);
         qemu_mutex_unlock(&ctx->list_lock);
     }
-    if (unlikely(state->stale)) {
+    if (state->stale) {
         rebuild(ctx, state);
     }
-    if (unlikely(qatomic_read(&state->refused_count))) {
+    if (qatomic_read(&state->refused_count)) {
         ready = wait_for_refused(ctx, ready_list, timeout);
         timeout = 0;
     }
+    return ready + wait_for_set(ctx, ready_list, timeout);
+}
 
-    int ret = wait_ns(state, timeout);
+static int epoll_monitor_wait(AioContext *ctx, AioHandlerList *ready_list,
+                              int64_t timeout)
+{
+    const struct FDMonEpollState *state = ctx->fdmon_epoll;
 
-    CHECKF(ret >= 0 || errno == EINTR, "epoll: wait failed, errno %d", errno);
-    return ready + (ret <= 0 ? 0 : collect(ctx, ready_list, ret));
+    if (unlikely(state->stale || qatomic_read(&state->refused_count) ||
+                 state->fork_count != fork_count)) {
+        return wait_unusual(ctx, ready_list, timeout);
+    }
+    return wait_for_set(ctx, ready_list, timeout);
 }
 
 static bool epoll_need_wait(AioContext *ctx)

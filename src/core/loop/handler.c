@@ -367,14 +367,10 @@ static void forget(AioContext *ctx, AioHandler *node)
     }
 }
 
-void handler_free_deleted(AioContext *ctx)
+void handler_free_deleted_slow(AioContext *ctx)
 {
     AioHandler *node, *next;
 
-    DCHECK(!ctx->walking);
-    if (likely(!qatomic_read(&ctx->deleted_count))) {
-        return;
-    }
     qemu_mutex_lock(&ctx->list_lock);
     QTAILQ_FOREACH_SAFE(node, &ctx->deleted_aio_handlers, node_deleted, next) {
         forget(ctx, node);

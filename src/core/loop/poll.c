@@ -73,7 +73,8 @@ static bool worth_a_look(const AioContext *ctx)
            !ctx->poll_ns && !ctx->poll_started;
 }
 
-static void wait_blocking(AioContext *ctx, int64_t timeout)
+/* Not inlined: its registers and buffers would be saved by each tick. */
+static QEMU_NOINLINE void wait_blocking(AioContext *ctx, int64_t timeout)
 {
     bool may_poll = busypoll_allowed(ctx);
     int64_t start_ns = clock_monotonic_ns();
@@ -112,7 +113,7 @@ static void look(AioContext *ctx)
 static void wait_for_fds(AioContext *ctx, bool blocking)
 {
     ctx->looked_ns = 0;
-    if (ctx->hook_count) {
+    if (unlikely(ctx->hook_count)) {
         context_run_before_wait(ctx);
     }
     fdmon_apply_external(ctx);
@@ -133,13 +134,25 @@ static void wait_for_fds(AioContext *ctx, bool blocking)
 
 /* ---- the rest of the tick ----------------------------------------------- */
 
-/* ctx->walking is held; released between handlers and timers. */
+static QEMU_NOINLINE bool run_timers(AioContext *ctx)
+{
+    uint64_t timers = timerlistgroup_run(&ctx->tlg);
+
+    ctx->stats.timers += timers;
+    return timers > 0;
+}
+
+/*
+ * ctx->walking is held; released between handlers and timers.  A tick that has
+ * been in the kernel has lost its code from the cache: what an fd does not
+ * need is marked unlikely, to lie elsewhere.
+ */
 static bool run_phases(AioContext *ctx, unsigned more)
 {
     if (unlikely(ctx->timed)) {
         ctx->looked_ns = clock_monotonic_ns();
     }
-    bool progress = bh_any(ctx) && aio_bh_poll(ctx);
+    bool progress = unlikely(bh_any(ctx)) && aio_bh_poll(ctx);
 
     if (!QTAILQ_EMPTY(&ctx->ready_list)) {
         progress |= handler_dispatch_ready(ctx);
@@ -147,13 +160,12 @@ static bool run_phases(AioContext *ctx, unsigned more)
     if (--ctx->walking == 0) {
         handler_free_deleted(ctx);
     }
-    if (!timerlistgroup_is_empty(&ctx->tlg)) {
-        uint64_t timers = timerlistgroup_run(&ctx->tlg);
-
-        ctx->stats.timers += timers;
-        progress |= timers > 0;
+    if (unlikely(!timerlistgroup_is_empty(&ctx->tlg))) {
+        progress |= run_timers(ctx);
     }
-    progress |= coschedule_run(ctx, more);
+    if (unlikely(coschedule_pending(ctx))) {
+        progress |= coschedule_run(ctx, more);
+    }
     return progress;
 }
 

@@ -192,7 +192,10 @@ static bool ring_open(Ring *ring, Error **errp)
         return false;
     }
     /* Spares looking the fd up in every call; works without, before 5.18. */
-    io_uring_register_ring_fd(&ring->uring);
+    ring->enter_flags = IORING_ENTER_GETEVENTS;
+    if (io_uring_register_ring_fd(&ring->uring) == 1) {
+        ring->enter_flags |= IORING_ENTER_REGISTERED_RING;
+    }
     ring->owner = this_thread();
     ring->fork_count = fork_count;
     ring->buffers_ready = false;
@@ -264,10 +267,10 @@ void ring_unuse(AioContext *ctx)
  * (EAGAIN) or short of room in our completion queue (EBUSY).  The entries stay
  * queued then, and the next call takes them along.
  */
-static void check_enter(int ret)
+void ring_enter_failed(int ret)
 {
-    CHECKF(ret >= 0 || ret == -EINTR || ret == -EAGAIN || ret == -EBUSY ||
-               ret == -ETIME || ret == -ENOMEM,
+    CHECKF(ret == -EINTR || ret == -EAGAIN || ret == -EBUSY || ret == -ETIME ||
+               ret == -ENOMEM,
            "io_uring_enter: %s", strerror(-ret));
 }
 
@@ -281,12 +284,12 @@ void ring_submit(Ring *ring)
         return;
     }
     ret = io_uring_submit(&ring->uring);
-    check_enter(ret);
+    ring_check_enter(ret);
     if (ret == -EBUSY && !ring->reaping) {
         ring_get_events(ring);
         ring_reap(ring);
         ret = io_uring_submit(&ring->uring);
-        check_enter(ret);
+        ring_check_enter(ret);
         return;
     }
     if (ret > 0) {
@@ -314,16 +317,7 @@ struct io_uring_sqe *ring_sqe(Ring *ring)
     return sqe;
 }
 
-void ring_get_events(Ring *ring)
-{
-    unsigned flags = __atomic_load_n(ring->uring.sq.kflags, __ATOMIC_RELAXED);
-
-    if (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) {
-        check_enter(io_uring_get_events(&ring->uring));
-    }
-}
-
-static int wait_timed(Ring *ring, int64_t timeout)
+void ring_wait_timed(Ring *ring, int64_t timeout)
 {
     struct __kernel_timespec ts = {
         .tv_sec = timeout / CLOCK_NS_PER_S,
@@ -331,30 +325,8 @@ static int wait_timed(Ring *ring, int64_t timeout)
     };
     struct io_uring_cqe *cqe;
 
-    return io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &ts, NULL);
-}
-
-void ring_wait(Ring *ring, int64_t timeout)
-{
-    bool ready = ring_is_ready(ring);
-    unsigned queued = io_uring_sq_ready(&ring->uring);
-    int ret = 0;
-
-    if (queued > 0) {
-        ring->ctx->stats.batches++;
-    }
-    if (timeout == 0 || ready) {
-        if (queued > 0) {
-            ret = io_uring_submit_and_get_events(&ring->uring);
-        } else {
-            ring_get_events(ring);
-        }
-    } else if (timeout < 0) {
-        ret = io_uring_submit_and_wait(&ring->uring, 1);
-    } else {
-        ret = wait_timed(ring, timeout);
-    }
-    check_enter(ret);
+    ring_check_enter(
+        io_uring_submit_and_wait_timeout(&ring->uring, &cqe, 1, &ts, NULL));
 }
 
 unsigned ring_reap(Ring *ring)

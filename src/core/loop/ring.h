@@ -17,6 +17,7 @@
 #include <liburing.h>
 
 #include "base/fork.h"
+#include "base/syscall.h"
 #include "loop/context.h"
 
 typedef struct Ring Ring;
@@ -44,6 +45,7 @@ enum {
 struct Ring {
     struct io_uring uring;
     AioContext *ctx;
+    unsigned enter_flags;  /* of each call that looks for completions */
     unsigned users;        /* monitor, engine */
     unsigned generation;   /* grows with each rebuild */
     uint64_t owner;        /* the thread that made uring */
@@ -121,19 +123,8 @@ static inline void ring_tag(struct io_uring_sqe *sqe, void *ptr, RingTag tag)
 /* Submit what is queued, without waiting. */
 void ring_submit(Ring *ring);
 
-/*
- * ring_wait: submit what is queued, and wait until something completes
- * @timeout: nanoseconds; 0: only look; -1: for ever
- *
- * At most one system call, none when there is nothing to do.
- */
-void ring_wait(Ring *ring, int64_t timeout);
-
 /* Sort what has completed; returns how many. */
 unsigned ring_reap(Ring *ring);
-
-/* Make completions that the kernel holds back visible to ring_reap(). */
-void ring_get_events(Ring *ring);
 
 /*
  * ring_is_ready: would ring_get_events() and ring_reap() find something?
@@ -147,6 +138,70 @@ static inline bool ring_is_ready(const Ring *ring)
 
     return (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) ||
            io_uring_cq_ready(&ring->uring) > 0;
+}
+
+/* ---- entering, inlined as base/syscall.h says ---------------------------- */
+
+/* Aborts unless it is a failure that passes. */
+void ring_enter_failed(int ret);
+
+static inline void ring_check_enter(int ret)
+{
+    if (unlikely(ret < 0)) {
+        ring_enter_failed(ret);
+    }
+}
+
+/* Submits what is queued and waits for @count completions, as liburing does
+ * for a ring that no kernel thread polls. */
+static inline void ring_enter(Ring *ring, unsigned count)
+{
+    struct io_uring_sq *sq = &ring->uring.sq;
+
+    sq->sqe_head = sq->sqe_tail;
+    /* Pairs with the kernel's load: it sees the entries. */
+    __atomic_store_n(sq->ktail, sq->sqe_tail, __ATOMIC_RELEASE);
+    ring_check_enter(syscall_io_uring_enter(ring->uring.enter_ring_fd,
+                                            io_uring_sq_ready(&ring->uring),
+                                            count, ring->enter_flags));
+}
+
+/* Make completions that the kernel holds back visible to ring_reap(). */
+static inline void ring_get_events(Ring *ring)
+{
+    unsigned flags = __atomic_load_n(ring->uring.sq.kflags, __ATOMIC_RELAXED);
+
+    if (flags & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) {
+        ring_check_enter(syscall_io_uring_enter(ring->uring.enter_ring_fd, 0, 0,
+                                                ring->enter_flags));
+    }
+}
+
+/* For ring_wait(). */
+void ring_wait_timed(Ring *ring, int64_t timeout);
+
+/*
+ * ring_wait: submit what is queued, and wait until something completes
+ * @timeout: nanoseconds; 0: only look; -1: for ever
+ *
+ * At most one system call, none when there is nothing to do.
+ */
+static QEMU_ALWAYS_INLINE inline void ring_wait(Ring *ring, int64_t timeout)
+{
+    unsigned queued = io_uring_sq_ready(&ring->uring);
+
+    ring->ctx->stats.batches += queued > 0;
+    if (timeout == 0 || ring_is_ready(ring)) {
+        if (queued > 0) {
+            ring_enter(ring, 0);
+        } else {
+            ring_get_events(ring);
+        }
+    } else if (timeout < 0) {
+        ring_enter(ring, 1);
+    } else {
+        ring_wait_timed(ring, timeout);
+    }
 }
 
 /* Can a request name @slot?  (A rebuilt ring may not get all buffers again.) */
