@@ -9,9 +9,10 @@
 typedef QSIMPLEQ_HEAD(, Coroutine) CoroutineQueue;
 
 typedef struct CoroutineThread {
-    Coroutine *current;   /* &leader outside of coroutines */
-    AioContext *ctx;      /* whose loop runs here */
-    CoroutineQueue woken; /* left by the coroutine that just stopped */
+    Coroutine *current;      /* &leader outside of coroutines */
+    AioContext *ctx;         /* whose loop runs here */
+    struct LoopThread *loop; /* home.c's; NULL until a loop has run here */
+    CoroutineQueue woken;    /* left by the coroutine that just stopped */
 
     /* Finished coroutines of the default class; count is read by others. */
     QSLIST_HEAD(, Coroutine) cache;
@@ -38,22 +39,28 @@ CoroutineThread *coroutine_thread_begin(CoroutineThread *thread);
  * is computed by an asm that they must not merge with another, or, where we
  * have none, in a function that is not inlined.
  */
-static inline CoroutineThread *coroutine_thread(void)
+static inline CoroutineThread *coroutine_thread_storage(void)
 {
-    CoroutineThread *thread;
 #if defined(__x86_64__) && defined(__LP64__)
+    CoroutineThread *thread;
+
     __asm__ volatile("movq coroutine_this_thread@gottpoff(%%rip), %0\n\t"
                      "addq %%fs:0, %0"
                      : "=r"(thread)
                      :
                      : "cc");
-#else
-    thread = coroutine_thread_slow();
-#endif
-    if (unlikely(!thread->ready)) {
-        return coroutine_thread_begin(thread);
-    }
     return thread;
+#else
+    return coroutine_thread_slow();
+#endif
+}
+
+/* The same, and coroutines can run in it. */
+static inline CoroutineThread *coroutine_thread(void)
+{
+    CoroutineThread *thread = coroutine_thread_storage();
+
+    return likely(thread->ready) ? thread : coroutine_thread_begin(thread);
 }
 
 /* For the last words of a program: its name, else its function and the place

@@ -17,7 +17,7 @@
 
 #include "qapi/error.h"
 
-static Ring *usable_ring(AioContext *ctx, FDMonUringState *state)
+static inline Ring *usable_ring(AioContext *ctx, FDMonUringState *state)
 {
     Ring *ring = ctx->ring;
 

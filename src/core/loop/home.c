@@ -15,6 +15,7 @@
  */
 #include <pthread.h>
 
+#include "coro/thread.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -27,7 +28,15 @@ struct LoopThread {
     LoopThread *next_spare;
 };
 
-QEMU_DEFINE_STATIC_CO_TLS(LoopThread *, loop_thread)
+static LoopThread *get_loop_thread(void)
+{
+    return coroutine_thread_storage()->loop;
+}
+
+static void set_loop_thread(LoopThread *thread)
+{
+    coroutine_thread_storage()->loop = thread;
+}
 
 static pthread_key_t loop_thread_key;
 static pthread_once_t loop_thread_once = PTHREAD_ONCE_INIT;

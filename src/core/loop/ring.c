@@ -309,14 +309,6 @@ bool ring_make_room(Ring *ring)
     return io_uring_sq_space_left(&ring->uring) > 0;
 }
 
-struct io_uring_sqe *ring_sqe(Ring *ring)
-{
-    struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
-
-    CHECK(sqe && !ring->reaping);
-    return sqe;
-}
-
 void ring_wait_timed(Ring *ring, int64_t timeout)
 {
     struct __kernel_timespec ts = {

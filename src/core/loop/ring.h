@@ -113,7 +113,13 @@ bool ring_is_mine(const Ring *ring);
 bool ring_make_room(Ring *ring);
 
 /* The entry that ring_make_room() promised. */
-struct io_uring_sqe *ring_sqe(Ring *ring);
+static inline struct io_uring_sqe *ring_sqe(Ring *ring)
+{
+    struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);
+
+    CHECK(sqe && !ring->reaping);
+    return sqe;
+}
 
 static inline void ring_tag(struct io_uring_sqe *sqe, void *ptr, RingTag tag)
 {
