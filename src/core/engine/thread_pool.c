@@ -4,9 +4,8 @@
  * Work waits in one FIFO under one lock.  At most one worker at a time is
  * "waking" (signalled or starting, and has taken nothing yet); whoever takes an
  * item wakes the next one if more is queued.  So a burst costs its submitter
- * one wake-up, and no more threads run than find work.  The last worker to go
- * idle is the first to be woken: the others get cold and leave after ten
- * seconds.
+ * one wake-up, and no more threads run than find work.  The last one to go idle
+ * is the first to be woken: the others get cold and leave after ten seconds.
  *
  * Finished items go to a lock-free stack; the push that finds it empty
  * schedules the completion bottom half (thread_pool_aiocb.c).
