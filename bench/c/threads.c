@@ -30,9 +30,9 @@ static void side_open(Side *side)
 
     side->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     side->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    bench_require(epoll_ctl(side->epoll_fd, EPOLL_CTL_ADD, side->event_fd,
-                            &event) == 0,
-                  "epoll_ctl");
+    bench_require(
+        epoll_ctl(side->epoll_fd, EPOLL_CTL_ADD, side->event_fd, &event) == 0,
+        "epoll_ctl");
 }
 
 static void side_close(Side *side)

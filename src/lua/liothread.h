@@ -70,8 +70,8 @@ struct Thread {
     /* Under lock. */
     pthread_mutex_t lock;
     pthread_cond_t done_cond;
-    bool done;  /* it touches nothing of ours any more */
-    bool stuck; /* ... and never ends: something in it could not be ended */
+    bool done;     /* it touches nothing of ours any more */
+    bool stuck;    /* ... and never ends: something in it could not be ended */
     int exit_code; /* of os.exit() */
 };
 

@@ -52,7 +52,7 @@ typedef struct HostOptions {
     const char *engine;
     bool log_errors;    /* --on-error=log */
     int64_t timeout_ns; /* 0: none */
-    const char *trace; /* file, or NULL */
+    const char *trace;  /* file, or NULL */
     bool control;
     bool stats;
     bool stats_json;
@@ -105,7 +105,7 @@ bool chunk_call(Host *host, lua_State *L, int nargs, int nresults);
 /* As above, but leaves the message on the stack: for the REPL. */
 int chunk_pcall(lua_State *L, int nargs, int nresults);
 
-void chunk_create_arg(Host *host, lua_State *L);  /* the global `arg` */
+void chunk_create_arg(Host *host, lua_State *L); /* the global `arg` */
 /* --control: the socket that `aioctl top` asks. */
 bool chunk_start_control(Host *host, lua_State *L);
 bool chunk_run_init(Host *host, lua_State *L);    /* LUA_INIT */
