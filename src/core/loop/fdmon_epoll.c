@@ -276,15 +276,6 @@ static QEMU_NOINLINE int sleep_ns(struct FDMonEpollState *state,
                               qemu_timeout_ns_to_ms(timeout));
 }
 
-static int wait_ns(struct FDMonEpollState *state, int64_t timeout)
-{
-    if (timeout > 0) {
-        return sleep_ns(state, timeout);
-    }
-    return syscall_epoll_wait(state->epollfd, state->events, EPOLL_EVENTS_MAX,
-                              (int)timeout);
-}
-
 static AioHandler *find_by_id(AioContext *ctx, uint64_t data)
 {
     AioHandler *node = handler_find(ctx, (int)(uint32_t)data);
@@ -391,7 +382,10 @@ static int wait_for_refused(AioContext *ctx, AioHandlerList *ready_list,
 static int wait_for_set(AioContext *ctx, AioHandlerList *ready_list,
                         int64_t timeout)
 {
-    int ret = wait_ns(ctx->fdmon_epoll, timeout);
+    struct FDMonEpollState *state = ctx->fdmon_epoll;
+    int ret = timeout > 0 ? sleep_ns(state, timeout)
+                          : syscall_epoll_wait(state->epollfd, state->events,
+                                               EPOLL_EVENTS_MAX, (int)timeout);
 
     CHECKF(ret >= 0 || ret == -EINTR, "epoll: wait failed, errno %d", -ret);
     return ret <= 0 ? 0 : collect(ctx, ready_list, ret);
@@ -444,12 +438,7 @@ static int epoll_poll_fd(AioContext *ctx)
 
 const FDMonBackend fdmon_epoll = {
     .name = "epoll",
-    .ops =
-        {
-            .update = epoll_update,
-            .wait = epoll_monitor_wait,
-            .need_wait = epoll_need_wait,
-        },
+    .ops = {epoll_update, epoll_monitor_wait, epoll_need_wait},
     .setup = epoll_setup,
     .destroy = epoll_destroy,
     .probe = epoll_probe,
