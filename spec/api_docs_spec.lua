@@ -13,7 +13,7 @@ local policy = require "aio.policy"
 local sync = require "aio.sync"
 
 local FILE_FIELDS <const> = {
-  "fd", "path", "engine", "fallback", "direct", "align",
+  "fd", "path", "engine", "fallback", "direct", "align", "registered",
 }
 
 -- The page's word for each class, and how to come by an object of it.

@@ -20,6 +20,7 @@ static const AioEngine *engine;
 static AioRequest requests[FILE_DEPTH_MAX];
 static BenchFile file;
 static AioOp op;
+static int file_slot;
 static uint64_t wanted, submitted, completed;
 
 static void done(AioRequest *req);
@@ -35,6 +36,7 @@ static void submit(AioRequest *req)
                         .base = base,
                         .len = FILE_BLOCK,
                         .buf_index = file.slot,
+                        .file_slot = file_slot,
                         .done = done};
     aio_request_submit(ctx, engine, req);
 }
@@ -59,6 +61,8 @@ static void open_engine(const char *path, AioOp what)
     op = what;
     file.slot = aio_buffer_register(ctx, file.buffers, FILE_BUFFERS_SIZE);
     bench_require(file.slot >= 0, "registering buffers");
+    file_slot = aio_file_register(ctx, file.fd);
+    bench_require(file_slot > 0, "registering the file");
 }
 
 static void open_read(void)
@@ -84,6 +88,7 @@ static void open_nop(void)
 
 static void close_engine(void)
 {
+    aio_file_unregister(ctx, file_slot);
     aio_buffer_unregister(ctx, file.slot);
     aio_context_unref(ctx);
     file_close(&file);

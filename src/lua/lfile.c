@@ -35,6 +35,7 @@ LuaFile *file_check(lua_State *L)
 
 void file_close_fd(LuaFile *f)
 {
+    file_drop_slot(f);
     if (!f->borrowed) {
         close(f->fd);
     }
@@ -75,6 +76,7 @@ static int close_fd(lua_State *L, LuaFile *f)
 {
     int fd = f->fd;
 
+    file_drop_slot(f);
     if (fd < 0 || f->borrowed) { /* another closer was faster */
         f->fd = -1;
         lua_pushboolean(L, true);
@@ -140,6 +142,8 @@ static bool push_field(lua_State *L, const LuaFile *f, const char *key)
         lua_pushstring(L, f->fallback);
     } else if (!strcmp(key, "direct")) {
         lua_pushboolean(L, f->direct);
+    } else if (!strcmp(key, "registered")) {
+        lua_pushboolean(L, f->slot_ctx != NULL);
     } else {
         return false;
     }

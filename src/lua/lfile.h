@@ -4,6 +4,7 @@
  *   lfile.c         the class: closing, fields
  *   lfileopen.c     opening
  *   lfileengine.c   which engine a file uses
+ *   lfileslot.c     its slot in the ring's registered files
  *   lfilerun.c      submit a request and wait for it: the one place that parks
  *   lfilespan.c     the memory of a transfer: buffers, lists, strings
  *   lfileio.c       methods that move data
@@ -26,6 +27,12 @@
 #include "task.h"
 #include "vm.h"
 
+typedef enum FileSlotWish {
+    SLOT_AUTO, /* once the file has been used a few times */
+    SLOT_NOW,
+    SLOT_NEVER,
+} FileSlotWish;
+
 typedef struct LuaFile {
     AluaObject object;
     int fd;       /* -1: closed */
@@ -40,6 +47,10 @@ typedef struct LuaFile {
     int64_t position;      /* of the next read(n) */
     AioContext *ctx;       /* the one engine was made ready for */
     const AioEngine *engine;
+    AioContext *slot_ctx; /* where it is registered, with a reference */
+    int slot;             /* there */
+    uint32_t uses;        /* before it is registered */
+    FileSlotWish slot_wish;
     const char *fallback; /* why not the engine asked for; static */
     char *path;           /* malloc'ed, for messages */
     WaitQueue closers;    /* tasks in close() */
@@ -101,6 +112,19 @@ int file_pick_engine(lua_State *L, LuaFile *f, AioContext *ctx,
 
 /* The engine of @f, made ready for the context of @t. */
 const AioEngine *file_engine(LuaFile *f, const LuaTask *t);
+
+/* ---- lfileslot.c -------------------------------------------------------- */
+
+/* Registers @f if it should be; its slot in @ctx, or 0. */
+int file_take_slot(LuaFile *f, AioContext *ctx);
+
+/* @f in the registered files of @ctx, or 0: for AioRequest.file_slot. */
+static inline int file_slot(LuaFile *f, AioContext *ctx)
+{
+    return f->slot_ctx == ctx ? f->slot : file_take_slot(f, ctx);
+}
+
+void file_drop_slot(LuaFile *f);
 
 /* Closes the descriptor, unless it is borrowed. */
 void file_close_fd(LuaFile *f);

@@ -73,6 +73,7 @@ static void fill_request(Transfer *x, AioContext *ctx, AioRequest *req)
     *req = (AioRequest){
         .fd = x->file->fd,
         .buf_index = -1,
+        .file_slot = file_slot(x->file, ctx),
         .offset = x->offset < 0 ? -1 : x->offset + (int64_t)x->moved,
     };
     if (x->span.pieces == 1) {

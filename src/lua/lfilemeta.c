@@ -23,6 +23,7 @@ static int file_simple(lua_State *L, LuaFile *f, AioRequest *req,
 
     req->fd = f->fd;
     req->buf_index = -1;
+    req->file_slot = file_slot(f, task_context(t));
     file_enter(f);
     FileOutcome outcome =
         file_run(L, t, engine, req, task_deadline(timeout_ns));
@@ -48,6 +49,14 @@ static int file_fdatasync(lua_State *L)
     AioRequest req = {.op = AIO_OP_FDATASYNC};
     LuaFile *f = file_check(L);
     return file_simple(L, f, &req, alua_opt_timeout(L, 2), "fdatasync");
+}
+
+/* file:nop([sec]) -> true: to the engine and back */
+static int file_nop(lua_State *L)
+{
+    AioRequest req = {.op = AIO_OP_NOP};
+    LuaFile *f = file_check(L);
+    return file_simple(L, f, &req, alua_opt_timeout(L, 2), "nop");
 }
 
 /* ---- space -------------------------------------------------------------- */
@@ -252,6 +261,7 @@ static int file_drop_cache(lua_State *L)
 }
 
 const luaL_Reg file_meta_methods[] = {
+    {"nop", file_nop},
     {"fsync", file_fsync},
     {"fdatasync", file_fdatasync},
     {"allocate", file_allocate},

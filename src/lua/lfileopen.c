@@ -21,6 +21,7 @@ typedef struct FileOpen {
     mode_t perm;
     DirectMode direct_mode;
     const char *engine;
+    FileSlotWish slot_wish;
 
     int fd;
     bool direct, seekable, waits;
@@ -154,10 +155,21 @@ static void engine_option(lua_State *L, int arg, FileOpen *o)
     lua_pop(L, 1);
 }
 
+static FileSlotWish register_option(lua_State *L, int arg)
+{
+    bool given = lua_getfield(L, arg, "register") != LUA_TNIL;
+
+    lua_pop(L, 1);
+    if (!given) {
+        return SLOT_AUTO;
+    }
+    return opt_boolean_field(L, arg, "register", false) ? SLOT_NOW : SLOT_NEVER;
+}
+
 static void open_options(lua_State *L, int arg, FileOpen *o)
 {
-    static const char *const known[] = {"direct", "engine", "create", "excl",
-                                        "perm",   "sync",   NULL};
+    static const char *const known[] = {"direct", "engine", "create",   "excl",
+                                        "perm",   "sync",   "register", NULL};
     if (lua_isnoneornil(L, arg)) {
         return;
     }
@@ -165,6 +177,7 @@ static void open_options(lua_State *L, int arg, FileOpen *o)
     alua_check_options(L, arg, known);
     o->direct_mode = direct_option(L, arg);
     engine_option(L, arg, o);
+    o->slot_wish = register_option(L, arg);
     o->flags |= opt_boolean_field(L, arg, "create", false) ? O_CREAT : 0;
     o->flags |= opt_boolean_field(L, arg, "excl", false) ? O_EXCL : 0;
     o->flags |= opt_boolean_field(L, arg, "sync", false) ? O_DSYNC : 0;
@@ -212,6 +225,7 @@ static int open_push(lua_State *L, FileOpen *o)
     f->fd = o->fd; /* from here on the userdata owns it */
     f->direct = o->direct;
     f->seekable = o->seekable;
+    f->slot_wish = o->slot_wish;
     f->waits = o->waits;
     f->memory_align = o->memory_align;
     f->offset_align = o->offset_align;

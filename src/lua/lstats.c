@@ -47,6 +47,7 @@ static const Counter counters[] = {
     COUNTER(notifies),
     COUNTER(wakeups),
     GAUGE(registered_buffers),
+    GAUGE(registered_files),
     COUNTER(registration_failures),
 };
 

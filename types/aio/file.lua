@@ -11,6 +11,7 @@ local file = {}
 ---@field fallback string|nil
 ---@field direct boolean
 ---@field align integer
+---@field registered boolean
 local File = {}
 
 ---@class aio.OpenOptions
@@ -20,6 +21,7 @@ local File = {}
 ---@field excl? boolean
 ---@field perm? integer
 ---@field sync? boolean
+---@field register? boolean
 
 ---@class aio.Stat
 ---@field type string
@@ -152,6 +154,10 @@ function File:fsync(sec) end
 ---@param sec? aio.Wait
 ---@return true|nil, string?, integer?
 function File:fdatasync(sec) end
+
+---@param sec? aio.Wait
+---@return true|nil, string?, integer?
+function File:nop(sec) end
 
 ---@return integer|nil, string?, integer?
 function File:size() end

@@ -45,8 +45,8 @@ static void prep_write(const Ring *ring, struct io_uring_sqe *sqe,
     }
 }
 
-void uring_prep(const Ring *ring, struct io_uring_sqe *sqe,
-                const AioRequest *req)
+static void prep_op(const Ring *ring, struct io_uring_sqe *sqe,
+                    const AioRequest *req)
 {
     switch (req->op) {
     case AIO_OP_NOP:
@@ -76,6 +76,16 @@ void uring_prep(const Ring *ring, struct io_uring_sqe *sqe,
         CHECK(req->op == AIO_OP_FALLOCATE);
         io_uring_prep_fallocate(sqe, req->fd, req->flags, req->offset,
                                 (off_t)req->len);
+    }
+}
+
+void uring_prep(const Ring *ring, struct io_uring_sqe *sqe,
+                const AioRequest *req)
+{
+    prep_op(ring, sqe, req);
+    if (ring_has_file(ring, req->file_slot, req->fd)) {
+        sqe->fd = req->file_slot;
+        sqe->flags |= IOSQE_FIXED_FILE;
     }
 }
 

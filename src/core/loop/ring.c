@@ -199,6 +199,7 @@ static bool ring_open(Ring *ring, Error **errp)
     ring->owner = this_thread();
     ring->fork_count = fork_count;
     ring->buffers_ready = false;
+    ring->files_ready = false;
     ring->completes_inline = false;
     return true;
 }
@@ -255,6 +256,7 @@ void ring_unuse(AioContext *ctx)
     if (--ring->users == 0) {
         ring_close(ring);
         free(ring->buffers);
+        free(ring->files);
         free(ring);
         ctx->ring = NULL;
     }

@@ -40,6 +40,7 @@ enum {
     RING_SQ_ENTRIES = 256,
     RING_CQ_ENTRIES = 4096,
     RING_BUFFERS_MAX = 1024,
+    RING_FILES_MAX = 1024,
 };
 
 struct Ring {
@@ -61,6 +62,12 @@ struct Ring {
     unsigned buffers_end;   /* slots ever used */
     unsigned buffers_count; /* slots in use */
     bool buffers_ready;     /* the kernel has the (sparse) table */
+
+    /* Registered files, the same: an fd per slot, see ring_files.c. */
+    int *files;
+    unsigned files_size;
+    unsigned files_free; /* no slot below it is free */
+    bool files_ready;
 };
 
 /*
@@ -80,7 +87,7 @@ bool ring_probe(Error **errp);
  * a fork, made it
  *
  * Whoever has polls in the ring compares generations afterwards.  Registered
- * buffers move along.
+ * buffers and files move along.
  */
 void ring_ensure_mine(Ring *ring);
 
@@ -99,7 +106,7 @@ static inline void ring_ensure_mine_fast(Ring *ring)
     }
 }
 
-/* Its work: a new ring in place of the old one, without the buffers. */
+/* Its work: a new ring in place of the old one, without what is registered. */
 void ring_reopen(Ring *ring);
 
 /* Whether the calling thread may enter the ring. */
@@ -220,6 +227,19 @@ static inline bool ring_has_buffer(const Ring *ring, int slot)
 /* A slot of the registered-buffer table, or a negative errno. */
 int ring_register_buffer(Ring *ring, void *base, size_t len);
 void ring_unregister_buffer(Ring *ring, int slot);
+
+/* Does @slot stand for @fd?  (A rebuilt ring may not get all files again.) */
+static inline bool ring_has_file(const Ring *ring, int slot, int fd)
+{
+    return slot > 0 && (unsigned)slot < ring->files_size &&
+           ring->files[slot] == fd;
+}
+
+/* A slot of the registered-file table, from 1, or a negative errno. */
+int ring_register_file(Ring *ring, int fd);
+void ring_unregister_file(Ring *ring, int slot);
+/* After ring_reopen(). */
+void ring_restore_files(Ring *ring);
 
 #endif
 #endif

@@ -109,6 +109,7 @@ void ring_ensure_mine(Ring *ring)
     if (unlikely(!ring_is_mine(ring))) {
         ring_reopen(ring);
         restore_buffers(ring);
+        ring_restore_files(ring);
     }
     ring->home = ring->ctx->home;
 }

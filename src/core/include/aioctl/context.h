@@ -132,7 +132,8 @@ typedef struct AioContextStats {
     uint64_t wakeups;            /* ... that this context consumed */
     int64_t poll_ns;             /* current busy-poll budget */
     uint64_t registered_buffers; /* in the ring's buffer table */
-    uint64_t registration_failures; /* fell back to plain buffers */
+    uint64_t registered_files;   /* in the ring's file table */
+    uint64_t registration_failures; /* fell back to what is not registered */
 } AioContextStats;
 
 /* Copies the counters.  Home thread. */

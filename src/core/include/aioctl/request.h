@@ -45,6 +45,7 @@ struct AioRequest {
     int fd;
     int buf_index; /* slot in the ring's registered buffers, or -1 */
     int flags;
+    int file_slot;  /* of aio_file_register() for fd; 0 or negative: none */
     int64_t offset; /* -1: at the file position (pipes, sockets, ttys) */
     __extension__ union {
         __extension__ struct {
@@ -119,6 +120,19 @@ const char *const *aio_engine_names(void);           /* best first */
  */
 int aio_buffer_register(AioContext *ctx, void *base, size_t len);
 void aio_buffer_unregister(AioContext *ctx, int slot);
+
+/*
+ * aio_file_register: put @fd into @ctx's registered-file table
+ * Returns: the slot for AioRequest.file_slot, from 1 on, or a negative errno
+ * (-ENOSPC when all are taken, -ENOTSUP without io_uring), counted in the
+ * statistics; callers then go on with file_slot = 0.  Requests name fd as well:
+ * engines without such a table use that.  Home thread only.
+ *
+ * The table keeps the file open.  Unregister it before closing @fd, when no
+ * request that names the slot is in flight.
+ */
+int aio_file_register(AioContext *ctx, int fd);
+void aio_file_unregister(AioContext *ctx, int slot);
 
 AIOCTL_END_DECLS
 #endif
