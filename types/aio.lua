@@ -188,8 +188,9 @@ function Hist:hgrm() end
 function Hist:json() end
 
 ---@param fn function
+---@param options? {link?: boolean}
 ---@return any ...
-function aio.batch(fn) end
+function aio.batch(fn, options) end
 
 ---@param fn fun(err: any, traceback: string|nil, origin: string)|nil
 ---@return function|nil

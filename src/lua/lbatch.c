@@ -5,21 +5,61 @@
  * spawned; their requests pile up until the plug is pulled, a batch is full, or
  * the loop is about to wait.  The plug is a to-be-closed value, so that it is
  * pulled whichever way fn ends.
+ *
+ * With {link = true} the task is in a chain meanwhile, and so are those that it
+ * spawns, for their lives: what they read, write and sync runs one after
+ * another, and a failure cancels the rest.
  */
-#include "aioctl/request.h"
+#include <stdlib.h>
+
+#include "batch.h"
+#include "lbuf.h"
 #include "open.h"
-#include "task.h"
-#include "vm.h"
+#include "task_private.h"
 
 typedef struct Plug {
     AluaObject object;
     AioContext *ctx; /* NULL: pulled */
+    LuaTask *task;   /* whose link is ours meanwhile; NULL: nobody's */
+    LuaLink *link, *outer;
 } Plug;
+
+/* ---- links -------------------------------------------------------------- */
+
+LuaLink *link_ref(LuaLink *link)
+{
+    if (link) {
+        link->refs++;
+    }
+    return link;
+}
+
+void link_unref(LuaLink *link)
+{
+    if (link && --link->refs == 0) {
+        free(link);
+    }
+}
+
+/* ---- plugs -------------------------------------------------------------- */
+
+/* The task gets its former link back, with the reference. */
+static void plug_unlink(Plug *plug)
+{
+    if (plug->task) {
+        link_unref(plug->task->link);
+        plug->task->link = plug->outer;
+        plug->task = NULL;
+    }
+    link_unref(plug->link);
+    plug->link = NULL;
+}
 
 static int plug_pull(lua_State *L)
 {
     Plug *plug = lua_touserdata(L, 1);
 
+    plug_unlink(plug);
     if (plug->ctx) {
         aio_request_unplug(plug->ctx);
         aio_context_unref(plug->ctx);
@@ -40,34 +80,44 @@ static const AluaClass plug_class = {
     .metamethods = plug_metamethods,
 };
 
-/* Linked requests (one runs when the one before it has ended well) exist on
- * io_uring only, and not yet here: better an error than another order. */
-static void check_batch_options(lua_State *L, int arg)
+static bool check_batch_options(lua_State *L, int arg)
 {
     static const char *const known[] = {"link", NULL};
 
     if (lua_isnoneornil(L, arg)) {
-        return;
+        return false;
     }
+    luaL_checktype(L, arg, LUA_TTABLE);
     alua_check_options(L, arg, known);
-    lua_getfield(L, arg, "link");
-    if (lua_toboolean(L, -1)) {
-        luaL_argerror(L, arg,
-                      "link=true is not supported: wait for one "
-                      "request before starting the next");
+    return opt_boolean_field(L, arg, "link", false);
+}
+
+/* From here on the task, and those that it spawns, are in the chain. */
+static void plug_link(lua_State *L, Plug *plug, LuaTask *t)
+{
+    plug->link = calloc(1, sizeof(*plug->link));
+    if (!plug->link) {
+        luaL_error(L, "not enough memory");
     }
+    plug->link->refs = 1;
+    plug->outer = t->link;
+    plug->task = t;
+    t->link = link_ref(plug->link);
 }
 
 /* aio.batch(fn [, {link=false}]) -> the results of fn */
 static int batch_run(lua_State *L)
 {
     alua_check_callable(L, 1);
-    check_batch_options(L, 2);
+    bool linked = check_batch_options(L, 2);
     lua_settop(L, 1);
     LuaTask *t = task_check_can_park(L);
     Plug *plug = alua_new(L, &plug_class, sizeof(*plug), 0);
 
     lua_toclose(L, 2);
+    if (linked) {
+        plug_link(L, plug, t);
+    }
     plug->ctx = task_context(t);
     aio_context_ref(plug->ctx);
     aio_request_plug(plug->ctx);

@@ -25,7 +25,8 @@ typedef struct Transfer {
     int64_t offset; /* -1: at the file's own position */
     int64_t deadline_ns;
     size_t moved;
-    int64_t ret; /* the last request's */
+    int64_t ret;     /* the last request's */
+    AioChain *chain; /* of a linked batch; then there is only one request */
 } Transfer;
 
 /* ---- alignment ---------------------------------------------------------- */
@@ -74,6 +75,7 @@ static void fill_request(Transfer *x, AioContext *ctx, AioRequest *req)
         .fd = x->file->fd,
         .buf_index = -1,
         .file_slot = file_slot(x->file, ctx),
+        .chain = x->chain,
         .offset = x->offset < 0 ? -1 : x->offset + (int64_t)x->moved,
     };
     if (x->span.pieces == 1) {
@@ -103,8 +105,8 @@ static FileOutcome transfer_rounds(lua_State *L, Transfer *x, LuaTask *t,
             x->moved += (size_t)req.ret;
             span_advance(&x->span, (size_t)req.ret);
         }
-    } while (x->kind->exact && outcome == FILE_DONE && req.ret > 0 &&
-             x->moved < x->span.total);
+    } while (x->kind->exact && !x->chain && outcome == FILE_DONE &&
+             req.ret > 0 && x->moved < x->span.total);
     return outcome;
 }
 
@@ -113,6 +115,7 @@ static FileOutcome transfer_run(lua_State *L, Transfer *x)
     LuaTask *t = task_check_can_park(L);
     const AioEngine *engine = file_engine(x->file, t);
 
+    x->chain = task_chain(t);
     file_enter(x->file);
     span_pin(&x->span);
     FileOutcome outcome = transfer_rounds(L, x, t, engine);
@@ -147,6 +150,13 @@ static int fail_short(lua_State *L, const Transfer *x)
     return fail_at(L, x, ENODATA, detail);
 }
 
+static int fail_unwritten(lua_State *L, const Transfer *x)
+{
+    return fail_at(L, x, EIO,
+                   x->chain ? ": a short write ends a linked batch"
+                            : ": no progress");
+}
+
 static int transfer_result(lua_State *L, const Transfer *x)
 {
     if (x->ret == -EBADF) { /* the descriptor is ours: it must be the mode */
@@ -159,7 +169,7 @@ static int transfer_result(lua_State *L, const Transfer *x)
     }
     if (x->kind->exact && x->moved < x->span.total) {
         return x->kind->use == SPAN_READ ? fail_short(L, x)
-                                         : fail_at(L, x, EIO, ": no progress");
+                                         : fail_unwritten(L, x);
     }
     if (x->span.to_string) {
         lua_pushlstring(L, x->span.start, x->moved);

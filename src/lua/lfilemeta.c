@@ -23,6 +23,7 @@ static int file_simple(lua_State *L, LuaFile *f, AioRequest *req,
 
     req->fd = f->fd;
     req->buf_index = -1;
+    req->chain = task_chain(t);
     req->file_slot = file_slot(f, task_context(t));
     file_enter(f);
     FileOutcome outcome =

@@ -179,6 +179,11 @@ AioContext *task_context(const LuaTask *t)
     return t->vm->home->ctx;
 }
 
+AioChain *task_chain(const LuaTask *t)
+{
+    return t->link ? &t->link->chain : NULL;
+}
+
 void task_wake(LuaTask *t)
 {
     if (t->state != TASK_PARKED) {

@@ -57,6 +57,10 @@ int64_t task_deadline(int64_t timeout_ns);
 
 AioContext *task_context(const LuaTask *t);
 
+/* The chain of requests that aio.batch() put @t into, or NULL: for
+ * AioRequest.chain. */
+struct AioChain *task_chain(const LuaTask *t);
+
 /* A number that no other task of the VM has or had; never 0. */
 uint64_t task_id(const LuaTask *t);
 

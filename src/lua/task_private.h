@@ -14,6 +14,7 @@
 
 #include "aioctl/context.h"
 #include "aioctl/coroutine.h"
+#include "batch.h"
 #include "qapi/error.h"
 #include "slice.h"
 #include "trace.h"
@@ -121,6 +122,7 @@ struct LuaTask {
     WaitQueue joiners;
     LuaGroup *group;
     LuaWaker *waker;
+    LuaLink *link;        /* of aio.batch(), with a reference; or NULL */
     LuaTask *prev, *next; /* live list; next also: pool */
 
     /* Kept from task to task, as vm is; see task_reset(). */

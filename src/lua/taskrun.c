@@ -185,6 +185,8 @@ static void task_ended(LuaTask *t)
         group_child_ended(t->group, t, h);
         t->group = NULL;
     }
+    link_unref(t->link);
+    t->link = NULL;
     h->task = NULL;
     t->handle = NULL;
     alua_unanchor(t->L, &h->object);
@@ -282,6 +284,7 @@ static LuaTask *task_peek(lua_State *L, LuaVM *vm)
 
 LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs)
 {
+    LuaTask *spawner = task_on_this_stack();
     Error *err = NULL;
 
     luaL_checkstack(L, 6, NULL);
@@ -304,6 +307,7 @@ LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs)
     task_reset(t, h);
     t->co = co;
     t->run = run_spawned;
+    t->link = spawner ? link_ref(spawner->link) : NULL;
     t->nargs = nargs;
     t->line = alua_caller(L, 1);
     lua_setiuservalue(L, -2, UV_SPAWNER);

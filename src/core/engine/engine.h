@@ -40,6 +40,10 @@ struct AioEngine {
     /* Queue @req; may submit.  Must not call back. */
     void (*submit)(AioContext *ctx, AioRequest *req);
 
+    /* Queue @n requests, by chain_next from @first on, each to run after the
+     * one before has ended well; all or none (false).  NULL: it cannot. */
+    bool (*submit_linked)(AioContext *ctx, AioRequest *first, unsigned n);
+
     /* Try to end @req early; it still finishes exactly once. */
     void (*cancel)(AioContext *ctx, AioRequest *req);
 

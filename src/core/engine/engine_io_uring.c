@@ -90,7 +90,7 @@ static void leave_parent(LuringState *s)
 }
 
 /* There is room in the ring. */
-static void start(LuringState *s, Ring *ring, AioRequest *req)
+static struct io_uring_sqe *start(LuringState *s, Ring *ring, AioRequest *req)
 {
     struct io_uring_sqe *sqe = ring_sqe(ring);
 
@@ -106,6 +106,7 @@ static void start(LuringState *s, Ring *ring, AioRequest *req)
         ring_tag(sqe, req, RING_REQUEST);
     }
     ring->in_flight++;
+    return sqe;
 }
 
 static bool has_room(Ring *ring)
@@ -160,6 +161,37 @@ static void uring_submit(AioContext *ctx, AioRequest *req)
     if (io_uring_sq_ready(&ring->uring) >= batch_limit(ctx, ring)) {
         ring_submit(ring);
     }
+}
+
+/* The kernel ends a link where a submission ends: all of it must fit. */
+static bool has_room_for(Ring *ring, unsigned n)
+{
+    if (ring->in_flight + n > ring->uring.cq.ring_entries - CQ_RESERVE) {
+        return false;
+    }
+    if (io_uring_sq_space_left(&ring->uring) < n) {
+        ring_submit(ring);
+    }
+    return io_uring_sq_space_left(&ring->uring) >= n;
+}
+
+static bool uring_submit_linked(AioContext *ctx, AioRequest *first, unsigned n)
+{
+    LuringState *s = ctx->linux_io_uring;
+    Ring *ring = ctx->ring;
+
+    ring_ensure_mine_fast(ring);
+    if (s->backlog || !has_room_for(ring, n)) {
+        return false;
+    }
+    for (AioRequest *req = first; n > 0; req = req->chain_next, n--) {
+        private_of(req)->flags = 0;
+        start(s, ring, req)->flags |= n > 1 ? IOSQE_IO_LINK : 0;
+    }
+    if (io_uring_sq_ready(&ring->uring) >= batch_limit(ctx, ring)) {
+        ring_submit(ring);
+    }
+    return true;
 }
 
 static void uring_cancel(AioContext *ctx, AioRequest *req)
@@ -408,6 +440,7 @@ const AioEngine engine_io_uring = {
     .probe = ring_probe,
     .setup = uring_setup,
     .submit = uring_submit,
+    .submit_linked = uring_submit_linked,
     .cancel = uring_cancel,
     .flush = uring_flush,
     .before_wait = uring_before_wait,

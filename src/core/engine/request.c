@@ -13,6 +13,7 @@
 
 #include "base/check.h"
 #include "base/fork.h"
+#include "engine/chain.h"
 #include "engine/state.h"
 #include "engine/thread_pool.h"
 
@@ -42,7 +43,11 @@ void request_complete(AioRequest *req, int64_t ret)
 {
     req->ret = ret;
     req->ctx->stats.completed++;
-    req->done(req);
+    if (unlikely(req->chain)) {
+        chain_ended(req);
+    } else {
+        req->done(req);
+    }
 }
 
 static AioRequest *finished_pop(EngineState *state)
@@ -120,6 +125,7 @@ static void engines_before_wait(AioContext *ctx)
     if (ctx->thread_pool) {
         thread_pool_before_wait(ctx->thread_pool);
     }
+    chain_start_all(state);
     engine_before_wait_all(ctx);
 }
 
@@ -210,7 +216,11 @@ void aio_request_submit(AioContext *ctx, const AioEngine *engine,
     req->engine = choose(ctx, engine, req->op);
     req->next = NULL;
     ctx->stats.submitted++;
-    req->engine->submit(ctx, req);
+    if (unlikely(req->chain)) {
+        chain_submit(req);
+    } else {
+        req->engine->submit(ctx, req);
+    }
 }
 
 void request_hand_over(AioRequest *req)
@@ -222,7 +232,11 @@ void request_hand_over(AioRequest *req)
 void aio_request_cancel(AioRequest *req)
 {
     CHECKF(req->engine, "cancel of a request that was not submitted");
-    req->engine->cancel(req->ctx, req);
+    if (req->chain) {
+        chain_cancel(req);
+    } else {
+        req->engine->cancel(req->ctx, req);
+    }
 }
 
 void aio_request_plug(AioContext *ctx)
@@ -234,7 +248,8 @@ void aio_request_unplug(AioContext *ctx)
 {
     CHECKF(ctx->plug_depth > 0,
            "aio_request_unplug() without aio_request_plug()");
-    if (--ctx->plug_depth == 0) {
+    if (--ctx->plug_depth == 0 && ctx->engine_state) {
+        chain_start_all(ctx->engine_state);
         engine_flush_all(ctx);
     }
 }

@@ -21,6 +21,7 @@ typedef struct EngineState {
     uint64_t abandoned;        /* that only our parent will see the end of */
     const AioEngine *last;     /* the one last found ready */
     uint64_t device_batch;     /* of the request being submitted; 0: no wish */
+    AioChain *idle_chains;     /* with something to begin, see chain.c */
     unsigned ready_engines;    /* bit per row: setup() succeeded */
     char *reason[ENGINES_MAX]; /* why setup() failed last */
 } EngineState;

@@ -37,6 +37,7 @@ typedef enum AioOp {
 
 typedef struct AioEngine AioEngine;
 typedef struct AioRequest AioRequest;
+typedef struct AioChain AioChain;
 typedef void AioRequestFunc(AioRequest *req);
 
 struct AioRequest {
@@ -63,6 +64,7 @@ struct AioRequest {
     };
     AioRequestFunc *done;
     void *opaque;
+    AioChain *chain; /* run after what it has already; NULL: at once */
 
     /* Result: valid from the callback on. */
     int64_t ret;
@@ -71,7 +73,33 @@ struct AioRequest {
     AioContext *ctx;
     const AioEngine *engine; /* the one that really ran it */
     AioRequest *next;
+    AioRequest *chain_next;
+    unsigned chain_state;
     uint64_t private_data[6];
+};
+
+/*
+ * AioChain: requests that run one after another
+ *
+ * Caller-owned memory, all zero at first, kept until the last of its requests
+ * has called back.  Requests that name it in AioRequest.chain begin in the
+ * order of submission, each when the one before it has ended, whatever engines
+ * they are for; io_uring gets them linked, in as few pieces as may be.
+ *
+ * When one fails, those behind it and all that are submitted later end with
+ * -ECANCELED, without having touched the file.  Failed is a negative result,
+ * and a transfer that is shorter than its memory, the end of the file included.
+ * One context per chain.
+ */
+struct AioChain {
+    /* The engines' own. */
+    AioRequest *first, **tail;
+    AioRequest *waiting; /* the first that no engine has */
+    unsigned running;    /* how many engines have */
+    bool failed;
+    bool closed; /* what comes now is dropped */
+    bool idle;   /* in the list by next_idle */
+    AioChain *next_idle;
 };
 
 /*
