@@ -15,7 +15,8 @@ local cjson = require "cjson"
 local experiment = require "lib.experiment"
 local shell = require "lib.shell"
 
-local GROUPS = { "core", "task", "threads", "startup", "read", "copy", "net" }
+local GROUPS = { "core", "task", "threads", "startup", "read", "lua_file",
+  "copy", "net" }
 local FORMAT = "%-44s %12s %12s %8s %8s  %s\n"
 
 local function usage(message)

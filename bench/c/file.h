@@ -22,6 +22,8 @@ typedef struct BenchFile {
 
 /* @path must not be NULL; O_DIRECT if it is a file. */
 void file_open(BenchFile *file, const char *path);
+/* The same without O_DIRECT, after reading all of it into the page cache. */
+void file_open_hot(BenchFile *file, const char *path);
 void file_close(BenchFile *file);
 
 /* A random block's. */

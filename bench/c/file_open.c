@@ -10,19 +10,32 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void file_open(BenchFile *file, const char *path)
+static void open_with(BenchFile *file, const char *path, int direct)
 {
     struct stat st;
-    int direct;
+    int is_file;
 
     bench_require(path && stat(path, &st) == 0, "BENCH_FILE");
-    direct = S_ISREG(st.st_mode) ? O_DIRECT : 0;
+    is_file = S_ISREG(st.st_mode);
+    direct = is_file ? direct : 0;
     file->fd = open(path, O_RDONLY | O_CLOEXEC | direct);
     file->buffers = aligned_alloc(FILE_BLOCK, FILE_BUFFERS_SIZE);
     bench_require(file->fd >= 0 && file->buffers, path);
     file->state = RANDOM_SEED;
-    file->blocks = direct ? (uint32_t)(st.st_size / FILE_BLOCK) : 1;
+    file->blocks = is_file ? (uint32_t)(st.st_size / FILE_BLOCK) : 1;
     bench_require(file->blocks > 0, "a file of at least one block");
+}
+
+void file_open(BenchFile *file, const char *path)
+{
+    open_with(file, path, O_DIRECT);
+}
+
+void file_open_hot(BenchFile *file, const char *path)
+{
+    open_with(file, path, 0);
+    while (read(file->fd, file->buffers, FILE_BUFFERS_SIZE) > 0) {
+    }
 }
 
 void file_close(BenchFile *file)

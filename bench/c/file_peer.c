@@ -20,13 +20,14 @@ static BenchFile file;
 static int is_nop;
 static unsigned batch;
 
-static void open_ring(const char *path)
+static void open_ring(const char *path,
+                      void (*open_it)(BenchFile *file, const char *path))
 {
     struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER |
                                               IORING_SETUP_DEFER_TASKRUN};
     struct iovec iov;
 
-    file_open(&file, path);
+    open_it(&file, path);
     iov = (struct iovec){file.buffers, FILE_BUFFERS_SIZE};
     bench_require(
         io_uring_queue_init_params(2 * FILE_DEPTH_MAX, &ring, &params) == 0 &&
@@ -38,19 +39,25 @@ static void open_ring(const char *path)
 
 static void open_read(void)
 {
-    open_ring(getenv("BENCH_FILE"));
+    open_ring(getenv("BENCH_FILE"), file_open);
     batch = DEVICE_BATCH;
+}
+
+static void open_hot(void)
+{
+    open_ring(getenv("BENCH_FILE"), file_open_hot);
+    batch = FILE_DEPTH_MAX;
 }
 
 static void open_zero(void)
 {
-    open_ring("/dev/zero");
+    open_ring("/dev/zero", file_open);
     batch = FILE_DEPTH_MAX;
 }
 
 static void open_nop(void)
 {
-    open_ring("/dev/null");
+    open_ring("/dev/null", file_open);
     is_nop = 1;
     batch = FILE_DEPTH_MAX;
 }
@@ -112,6 +119,11 @@ static uint64_t run_1(uint64_t n)
     return run(n, 1);
 }
 
+static uint64_t run_8(uint64_t n)
+{
+    return run(n, 8);
+}
+
 static uint64_t run_32(uint64_t n)
 {
     return run(n, 32);
@@ -128,6 +140,10 @@ const BenchCase bench_cases[] = {
     {"uring_read_1", run_1, open_read, close_ring},
     {"uring_read_32", run_32, open_read, close_ring},
     {"uring_read_128", run_128, open_read, close_ring},
+    {"uring_hot_1", run_1, open_hot, close_ring},
+    {"uring_hot_8", run_8, open_hot, close_ring},
+    {"uring_hot_32", run_32, open_hot, close_ring},
+    {"uring_hot_128", run_128, open_hot, close_ring},
     {"uring_zero_1", run_1, open_zero, close_ring},
     {"uring_zero_32", run_32, open_zero, close_ring},
     {"uring_nop_1", run_1, open_nop, close_ring},
