@@ -30,39 +30,6 @@ enum {
     CQ_RESERVE = 256, /* completions left for polls */
 };
 
-/* ---- backlog ------------------------------------------------------------ */
-
-static void backlog_push(LuringState *s, AioRequest *req)
-{
-    req->next = NULL;
-    private_of(req)->prev = s->backlog_tail;
-    private_of(req)->flags |= REQ_BACKLOG;
-    if (s->backlog_tail) {
-        s->backlog_tail->next = req;
-    } else {
-        s->backlog = req;
-    }
-    s->backlog_tail = req;
-}
-
-static void backlog_remove(LuringState *s, AioRequest *req)
-{
-    AioRequest *prev = private_of(req)->prev;
-
-    if (prev) {
-        prev->next = req->next;
-    } else {
-        s->backlog = req->next;
-    }
-    if (req->next) {
-        private_of(req->next)->prev = prev;
-    } else {
-        s->backlog_tail = prev;
-    }
-    req->next = NULL;
-    private_of(req)->flags &= ~REQ_BACKLOG;
-}
-
 /* ---- submission --------------------------------------------------------- */
 
 static unsigned poll_events(const AioRequest *req)
@@ -80,7 +47,7 @@ static void leave_parent(LuringState *s)
     }
     s->fork_count = fork_count;
     while ((req = s->backlog)) {
-        backlog_remove(s, req);
+        uring_backlog_remove(s, req);
         private_of(req)->flags |= REQ_FINISHED;
     }
     while ((req = s->streams)) {
@@ -120,7 +87,7 @@ static void pump_backlog(LuringState *s, Ring *ring)
     while (s->backlog && has_room(ring)) {
         AioRequest *req = s->backlog;
 
-        backlog_remove(s, req);
+        uring_backlog_remove(s, req);
         if (likely(!uring_leaves_ring(s, req))) {
             start(s, ring, req);
         }
@@ -154,7 +121,7 @@ static void uring_submit(AioContext *ctx, AioRequest *req)
         return;
     }
     if (unlikely(s->backlog || !has_room(ring))) {
-        backlog_push(s, req);
+        uring_backlog_push(s, req);
         return;
     }
     start(s, ring, req);
@@ -204,7 +171,7 @@ static void uring_cancel(AioContext *ctx, AioRequest *req)
     }
     priv->flags |= REQ_CANCELLED;
     if (priv->flags & REQ_BACKLOG) {
-        backlog_remove(s, req);
+        uring_backlog_remove(s, req);
         priv->flags |= REQ_FINISHED;
         request_finish(req, -ECANCELED);
     } else if (ring_make_room(ctx->ring)) {
@@ -235,7 +202,7 @@ static void try_again(AioContext *ctx, AioRequest *req, int32_t res)
         request_hand_over(req);
     } else {
         priv->flags |= res == -EAGAIN ? REQ_POLL : 0;
-        backlog_push(ctx->linux_io_uring, req);
+        uring_backlog_push(ctx->linux_io_uring, req);
     }
 }
 
@@ -274,7 +241,7 @@ static void retry_cqe(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
     } else if (res < 0) {
         request_hand_over(req); /* cannot be polled */
     } else {
-        backlog_push(ctx->linux_io_uring, req);
+        uring_backlog_push(ctx->linux_io_uring, req);
     }
 }
 

@@ -2,6 +2,7 @@
  * uring_int.h - what the files of the io_uring engine share
  *
  * engine_io_uring.c submits and completes, uring_prep.c fills entries,
+ * uring_backlog.c holds what finds no room,
  * uring_streams.c keeps track of requests that may wait for ever.
  */
 #ifndef ENGINE_URING_INT_H
@@ -41,6 +42,11 @@ static inline UringPrivate *private_of(AioRequest *req)
 void uring_prep(const Ring *ring, struct io_uring_sqe *sqe,
                 const AioRequest *req);
 void uring_prep_cancel(Ring *ring, AioRequest *req);
+
+/* ---- uring_backlog.c ---------------------------------------------------- */
+
+void uring_backlog_push(LuringState *s, AioRequest *req);
+void uring_backlog_remove(LuringState *s, AioRequest *req);
 
 /* ---- uring_streams.c ---------------------------------------------------- */
 
