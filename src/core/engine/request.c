@@ -111,6 +111,7 @@ static void leave_parent(EngineState *state)
     if (unlikely(state->fork_count != fork_count)) {
         state->fork_count = fork_count;
         state->abandoned = stats->submitted - stats->completed;
+        state->idle_chains = NULL; /* the parent begins them */
     }
 }
 
