@@ -15,6 +15,11 @@ void anchor_init(lua_State *L, LuaVM *vm)
     vm->priv->anchor_table = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+int anchor_count(const LuaVM *vm)
+{
+    return vm->priv->anchor_next - vm->priv->anchor_free_count;
+}
+
 static int anchor_take(lua_State *L, LuaVMPrivate *priv)
 {
     if (priv->anchor_free_count > 0) {

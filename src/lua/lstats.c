@@ -118,8 +118,9 @@ static lua_Integer count_handles(const LuaVM *vm)
 /*
  * aio.stats() -> table
  * The counters of the home context (see ctx:stats()), and of the VM: handles
- * (open), active (what keeps the program running), tasks (not ended), ready
- * (of these, about to run), io_in_flight, lua_bytes (memory of Lua objects).
+ * (open), active (what keeps the program running), anchors (objects that the
+ * loop may still call), tasks (not ended), ready (of these, about to run),
+ * io_in_flight, lua_bytes (memory of Lua objects).
  */
 static int stats_get(lua_State *L)
 {
@@ -131,6 +132,8 @@ static int stats_get(lua_State *L)
     lua_setfield(L, -2, "handles");
     lua_pushinteger(L, (lua_Integer)vm->active);
     lua_setfield(L, -2, "active");
+    lua_pushinteger(L, anchor_count(vm));
+    lua_setfield(L, -2, "anchors");
     lua_pushinteger(L, (lua_Integer)vm->ready);
     lua_setfield(L, -2, "ready");
     lua_pushinteger(L, (lua_Integer)vm->io_in_flight);

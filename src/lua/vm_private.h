@@ -99,6 +99,8 @@ int alua_caller(lua_State *L, int level);
 void alua_format_origin(lua_State *L, int index, int line, char *buf,
                         size_t size);
 void anchor_init(lua_State *L, LuaVM *vm);
+/* How many objects are anchored. */
+int anchor_count(const LuaVM *vm);
 /* alua_new() for callers that know the VM. */
 void *alua_new_of(lua_State *L, LuaVM *vm, const AluaClass *cls, size_t size,
                   int uservalues);
