@@ -4,6 +4,7 @@
 -- this adds what needs no pointer: iteration over lines, waiting for locks,
 -- copying whole files.
 local aio = require "aio.core"
+local check = require "aio.check"
 local file = aio.file
 
 local CHUNK <const> = 65536
@@ -45,6 +46,7 @@ end
 -- without their newline unless keep is true.  Read errors are raised.
 -- The position moves by chunks: do not mix with f:read().
 function file.methods.lines(f, keep)
+  check.class(f, "aio.file")
   local lines = setmetatable(
     { file = f, keep = keep, rest = "", at = 1 }, Lines)
   return Lines.next, lines
@@ -75,7 +77,7 @@ local FIRST_WAIT <const>, LONGEST_WAIT <const> = 0.001, 0.05
 local function wait_for_lock(f, mode, offset, length, deadline)
   local pause = FIRST_WAIT
   while true do
-    local got, message, errno = f:try_lock(mode, offset, length)
+    local got, message, errno = file.methods.try_lock(f, mode, offset, length)
     if got or got == nil then
       return got, message, errno
     end
@@ -110,9 +112,7 @@ end
 function file.methods.lock(f, mode, options)
   options = lock_options(options)
   local sec = options.timeout
-  if sec ~= nil and (math.type(sec) == nil or sec ~= sec or sec < 0) then
-    error(("timeout: seconds expected, got %s"):format(tostring(sec)), 2)
-  end
+  check.is("seconds", sec, "lock: timeout")
   local offset, length = options.offset or 0, options.length or 0
   local got, message, errno = wait_for_lock(f, mode, offset, length,
     sec and aio.now() + sec)
@@ -133,11 +133,13 @@ local COPY_OPTIONS <const> = {
 -- many requests in flight and all on the disk before it returns. Options: depth
 -- (16), block ("1M"), direct, engine, force.
 function file.copy(from, to, options)
+  options = check.is("table", options, "file.copy: options") or {}
+  check.fields(options, { depth = "count" }, "file.copy")
   local job = { src = from, dst = to }
   if type(from) ~= "string" or type(to) ~= "string" then
     error("two paths expected: file.copy(from, to [, options])", 2)
   end
-  for key, value in pairs(options or {}) do
+  for key, value in pairs(options) do
     if not COPY_OPTIONS[key] then
       error(("unknown option '%s' (one of block, depth, direct, engine, "
         .. "force)"):format(tostring(key)), 2)
@@ -145,6 +147,9 @@ function file.copy(from, to, options)
     job[key] = value
   end
   job.block = job.block and aio.size(job.block)
+  if job.block == 0 then
+    error("file.copy: option 'block': more than 0 bytes expected", 2)
+  end
   local result, message, errno = require "aio.copy".run(job)
   if not result then
     return nil, message, errno

@@ -5,6 +5,7 @@
 local aio = require "aio"
 local core = require "aio.net.core"
 local address = require "aio.net.address"
+local check = require "aio.check"
 local dialer = require "aio.net.dial"
 local options = require "aio.net.options"
 
@@ -124,9 +125,19 @@ end
 
 -- ---- methods in Lua -------------------------------------------------------
 
+local function check_socket(sock)
+  if not core.is_socket(sock) then
+    error("aio.socket expected, got " .. type(sock), 3)
+  end
+end
+
+local STARTTLS_KINDS <const> = { servername = "string", timeout = "seconds" }
+
 --- socket:starttls{...} -> true: from now on the data goes through TLS.
 function methods.starttls(sock, opts)
-  opts = opts or {}
+  check_socket(sock)
+  opts = check.is("table", opts, "starttls: options") or {}
+  check.fields(opts, STARTTLS_KINDS, "starttls")
   local context, message, errno = options.tls_context(opts, opts.server)
   if not context then
     return nil, message, errno
@@ -170,6 +181,7 @@ end
 
 --- for sock in listener:accepts() do: connections, until it is closed.
 function methods.accepts(listener)
+  check_socket(listener)
   return next_connection, listener
 end
 
@@ -182,6 +194,7 @@ end
 
 --- for line in sock:lines([options]) do: see recv_line(); errors are raised.
 function methods.lines(sock, opts)
+  check_socket(sock)
   return function()
     return raise(sock:recv_line(opts))
   end
@@ -189,6 +202,7 @@ end
 
 --- for chunk in sock:chunks([n [, sec]]) do: see recv(); errors are raised.
 function methods.chunks(sock, n, sec)
+  check_socket(sock)
   return function()
     return raise(sock:recv(n, sec))
   end

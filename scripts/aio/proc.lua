@@ -3,6 +3,7 @@
 -- Starting, signalling and reaping are written in C (src/lua/lproc.c); this
 -- makes the pipes and collects output.
 local aio = require "aio"
+local check = require "aio.check"
 local core = require "aio.proc.core"
 require "aio.net" -- adds methods to sockets
 local net = require "aio.net.core"
@@ -22,6 +23,9 @@ local RUN_OPTIONS <const> = setmetatable({
   input = true, timeout = true, max = true,
 }, { __index = SPAWN_OPTIONS })
 
+local SPAWN_KINDS <const> = { env = "table", setenv = "table", cwd = "string" }
+local RUN_KINDS <const> = { input = "input", timeout = "seconds" }
+
 local function check_options(opts, known, call)
   for key in pairs(opts) do
     if type(key) == "string" and not known[key] then
@@ -29,6 +33,7 @@ local function check_options(opts, known, call)
         net.suggest(key, SPAWN_OPTIONS)), 3)
     end
   end
+  check.fields(opts, SPAWN_KINDS, call, 4)
 end
 
 local function check_argv(argv, call)
@@ -129,6 +134,11 @@ function Wiring:connect(index, what)
   elseif type(what) == "string" then
     error(('%s: "pipe", "null", "inherit"%s or a descriptor expected, got "%s"')
       :format(STREAMS[index], index == 2 and ', "stdout"' or "", what), 0)
+  elseif type(what) ~= "number" and type(what) ~= "userdata"
+    and not (type(what) == "table" and (what.fd or what.getfd or what.fileno))
+  then
+    error(("%s: a descriptor expected, got %s"):format(STREAMS[index],
+      type(what)), 0)
   end
   if net.is_socket(what) then
     net.set_blocking(what)
@@ -144,26 +154,31 @@ Process.__index = Process
 
 --- process:wait([sec]) -> {code=} or {signal=, core=}
 function Process:wait(sec)
+  check.class(self, Process.__name)
   return self.core:wait(sec)
 end
 
 --- process:kill([signal [, whole_group]]) -> true; "TERM" if left out
 function Process:kill(signal, whole_group)
+  check.class(self, Process.__name)
   return self.core:kill(signal, whole_group)
 end
 
 --- process:pid() -> integer
 function Process:pid()
+  check.class(self, Process.__name)
   return self.core:pid()
 end
 
 --- process:is_running() -> boolean
 function Process:is_running()
+  check.class(self, Process.__name)
   return self.core:is_running()
 end
 
 --- process:close(): closes the pipes, kills the child if it runs, and reaps it.
 function Process:close()
+  check.class(self, Process.__name)
   for _, name in pairs(STREAMS) do
     if self[name] then
       self[name]:close()
@@ -310,8 +325,12 @@ end
 -- err=}; options as for spawn(), and input=, timeout=, max=
 function proc.run(argv, opts)
   check_argv(argv, "proc.run")
-  opts = opts or {}
+  opts = check.is("table", opts, "proc.run: options") or {}
   check_options(opts, RUN_OPTIONS, "proc.run")
+  check.fields(opts, RUN_KINDS, "proc.run")
+  if opts.input and (opts.stdin or "pipe") ~= "pipe" then
+    error("proc.run: option 'input' goes to a pipe; leave out 'stdin'", 2)
+  end
   local streams = setmetatable({
     program = argv[1],
     stdin = opts.input and "pipe" or opts.stdin or "null",

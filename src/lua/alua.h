@@ -130,6 +130,7 @@ int64_t alua_opt_timeout(lua_State *L, int arg);
 void alua_check_callable(lua_State *L, int arg);
 /* Integer or "4k" "1M" "2G" (binary). */
 int64_t alua_check_size(lua_State *L, int arg);
+bool alua_to_size(lua_State *L, int index, int64_t *size); /* is it one? */
 
 /* Options table at @arg: raises on a key not in the NULL-ended list @known,
  * with "did you mean". */

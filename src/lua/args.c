@@ -85,6 +85,17 @@ static bool parse_size(const char *s, int64_t *size)
     return true;
 }
 
+bool alua_to_size(lua_State *L, int index, int64_t *size)
+{
+    int is_integer = 0;
+
+    if (lua_type(L, index) == LUA_TSTRING) {
+        return parse_size(lua_tostring(L, index), size);
+    }
+    *size = lua_tointegerx(L, index, &is_integer);
+    return is_integer && *size >= 0;
+}
+
 int64_t alua_check_size(lua_State *L, int arg)
 {
     int64_t size = -1;

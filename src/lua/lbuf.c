@@ -153,13 +153,12 @@ uint8_t *buf_range(lua_State *L, const LuaBuf *b, int64_t off, int64_t len)
 int64_t opt_size_field(lua_State *L, int arg, const char *key, int64_t fallback)
 {
     int64_t value = fallback;
-    int type = lua_getfield(L, arg, key);
 
-    if (type == LUA_TNUMBER || type == LUA_TSTRING) {
-        value = alua_check_size(L, lua_absindex(L, -1));
-    } else if (type != LUA_TNIL) {
-        luaL_error(L, "option '%s': a size expected, got %s", key,
-                   luaL_typename(L, -1));
+    if (lua_getfield(L, arg, key) != LUA_TNIL && !alua_to_size(L, -1, &value)) {
+        luaL_error(L,
+                   "option '%s': a size expected (an integer that is not "
+                   "negative, or a string such as \"4k\"), got %s",
+                   key, luaL_tolstring(L, -1, NULL));
     }
     lua_pop(L, 1);
     return value;

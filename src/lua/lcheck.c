@@ -59,6 +59,23 @@ static bool fd_of_field(lua_State *L, int arg, const char *key)
     return false;
 }
 
+void lcheck_name(lua_State *L, int arg)
+{
+    if (lua_getfield(L, arg, "name") != LUA_TNIL && !lua_isstring(L, -1)) {
+        luaL_error(L, "field 'name' must be a string, got %s",
+                   luaL_typename(L, -1));
+    }
+}
+
+const char *lcheck_path(lua_State *L, int arg)
+{
+    size_t len;
+    const char *path = luaL_checklstring(L, arg, &len);
+
+    luaL_argcheck(L, strlen(path) == len, arg, "a path must not contain zeros");
+    return path;
+}
+
 static int fd_of_object(lua_State *L, int arg)
 {
     static const char *const keys[] = {"fd", "getfd", "fileno"};

@@ -20,6 +20,12 @@ int lcheck_tostring(lua_State *L, const LuaHandle *h);
  */
 int64_t lcheck_clock_seconds(lua_State *L, int arg);
 
+/* Pushes option "name" of the table at @arg, a string or nil. */
+void lcheck_name(lua_State *L, int arg);
+
+/* A path: refuses zeros, at which the system would cut it off. */
+const char *lcheck_path(lua_State *L, int arg);
+
 /*
  * lcheck_fd: the file descriptor meant by @arg
  *

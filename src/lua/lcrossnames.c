@@ -107,8 +107,9 @@ void cross_push_named(lua_State *L, const char *name)
     }
     if (!lua_istable(L, -1) ||
         lua_getfield(L, -1, name + module + 1) == LUA_TNIL) {
-        luaL_error(L, "the receiving thread has no function '%s' in '%.*s'",
-                   name + module + 1, (int)module, name);
+        lua_pushlstring(L, name, module);
+        luaL_error(L, "the receiving thread has no function '%s' in '%s'",
+                   name + module + 1, lua_tostring(L, -1));
     }
     lua_remove(L, -2);
 }

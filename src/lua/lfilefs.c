@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lcheck.h"
 #include "lfile.h"
 
 typedef struct PathCall {
@@ -62,13 +63,13 @@ static int64_t rmdir_call(void *arg)
 
 static int run_one(lua_State *L, FileCall *fn, const char *name)
 {
-    PathCall c = {.path = luaL_checkstring(L, 1)};
+    PathCall c = {.path = lcheck_path(L, 1)};
     return path_result(L, c.path, file_call(L, NULL, fn, &c, NULL), name);
 }
 
 static int run_two(lua_State *L, FileCall *fn, const char *name)
 {
-    PathCall c = {.path = luaL_checkstring(L, 1), .to = luaL_checkstring(L, 2)};
+    PathCall c = {.path = lcheck_path(L, 1), .to = lcheck_path(L, 2)};
     int64_t ret = file_call(L, NULL, fn, &c, NULL);
 
     lua_pushfstring(L, "%s to %s", c.path, c.to);
@@ -101,18 +102,26 @@ static int fs_symlink(lua_State *L)
     return run_two(L, symlink_call, "symlink");
 }
 
+static mode_t opt_perm(lua_State *L, int arg, lua_Integer fallback)
+{
+    lua_Integer perm = luaL_optinteger(L, arg, fallback);
+
+    luaL_argcheck(L, perm >= 0 && perm <= 07777, arg,
+                  "permissions are 0 to 4095 (octal 7777)");
+    return (mode_t)perm;
+}
+
 /* file.mkdir(path [, perm]) */
 static int fs_mkdir(lua_State *L)
 {
-    PathCall c = {.path = luaL_checkstring(L, 1),
-                  .perm = (mode_t)luaL_optinteger(L, 2, 0777)};
+    PathCall c = {.path = lcheck_path(L, 1), .perm = opt_perm(L, 2, 0777)};
     return path_result(L, c.path, file_call(L, NULL, mkdir_call, &c, NULL),
                        "mkdir");
 }
 
 static int stat_path(lua_State *L, int flags, const char *name)
 {
-    FileStat st = {.fd = -1, .path = luaL_checkstring(L, 1), .flags = flags};
+    FileStat st = {.fd = -1, .path = lcheck_path(L, 1), .flags = flags};
     int64_t ret = file_call(L, NULL, file_stat_call, &st, NULL);
 
     if (ret < 0) {
@@ -195,7 +204,7 @@ static int names_gc(lua_State *L)
 /* file.readdir(path) -> list of names, without "." and ".."; unsorted */
 static int fs_readdir(lua_State *L)
 {
-    const char *path = luaL_checkstring(L, 1);
+    const char *path = lcheck_path(L, 1);
     Names *names = lua_newuserdatauv(L, sizeof(*names), 0);
 
     *names = (Names){.path = path};

@@ -241,8 +241,11 @@ static int64_t chmod_call(void *arg)
 static int file_chmod(lua_State *L)
 {
     LuaFile *f = file_check(L);
-    FileRange r = {.fd = f->fd,
-                   .range = {(uint64_t)luaL_checkinteger(L, 2) & 07777, 0}};
+    lua_Integer perm = luaL_checkinteger(L, 2);
+    FileRange r = {.fd = f->fd, .range = {(uint64_t)perm, 0}};
+
+    luaL_argcheck(L, perm >= 0 && perm <= 07777, 2,
+                  "permissions are 0 to 4095 (octal 7777)");
     return file_result(L, f, file_call(L, f, chmod_call, &r, NULL), "chmod");
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lcheck.h"
 #include "lfile.h"
 
 typedef enum DirectMode {
@@ -238,7 +239,7 @@ static int file_open(lua_State *L)
 {
     FileOpen o = {.perm = 0666, .fd = -1};
 
-    o.path = luaL_checkstring(L, 1);
+    o.path = lcheck_path(L, 1);
     o.flags = mode_flags(L, 2);
     open_options(L, 3, &o);
     return open_push(L, &o);
@@ -250,7 +251,8 @@ static int file_tmp(lua_State *L)
     const char *env = getenv("TMPDIR");
     FileOpen o = {.perm = 0600, .fd = -1};
 
-    o.path = luaL_optstring(L, 1, env && *env ? env : "/tmp");
+    o.path = lua_isnoneornil(L, 1) ? (env && *env ? env : "/tmp")
+                                   : lcheck_path(L, 1);
     open_options(L, 2, &o);
     o.flags |= O_TMPFILE | O_RDWR;
     return open_push(L, &o);

@@ -241,6 +241,16 @@ static Thread *thread_start(lua_State *L, Thread *t, AioIOThreadParams *params,
     return t;
 }
 
+static const char *opt_name(lua_State *L, int arg)
+{
+    size_t len;
+    const char *name = luaL_optlstring(L, arg, NULL, &len);
+
+    luaL_argcheck(L, !name || strlen(name) == len, arg,
+                  "a name must not contain zeros");
+    return name;
+}
+
 /*
  * core.iothread([name [, {poll_max_ns=, poll_grow=, poll_shrink=, fdmon=,
  *                         affinity=}]]) -> iothread
@@ -254,7 +264,7 @@ static int iothread_new_lua(lua_State *L)
     Error *err = NULL;
 
     aio_iothread_params_init(&params);
-    params.id = luaL_optstring(L, 1, NULL);
+    params.id = opt_name(L, 1);
     params.fdmon = vm->default_fdmon;
     vm_check_thread(L, vm);
     vm_need_home(L, vm);

@@ -100,7 +100,14 @@ static int shield(lua_State *L)
     LuaVM *vm = alua_vm(L);
 
     alua_check_callable(L, 1);
-    if (!vm->current || vm->callback) {
+    if (vm->callback) {
+        char what[160];
+
+        handle_describe(vm->callback, what, sizeof(what));
+        return luaL_error(L, "aio.shield() needs a task, not a callback (%s)",
+                          what);
+    }
+    if (!vm->current) {
         return luaL_error(L, "aio.shield() must be called in a task");
     }
     alua_new(L, &scope_class, sizeof(Scope), 1);

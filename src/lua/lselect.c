@@ -70,7 +70,9 @@ static const LuaSource *source_of(lua_State *L, int at)
 static void bad_case(lua_State *L, const SelectCase *c, int arg,
                      const char *why)
 {
-    const char *got = luaL_typename(L, arg);
+    const char *got = lua_type(L, arg) == LUA_TNUMBER
+                          ? luaL_tolstring(L, arg, NULL)
+                          : luaL_typename(L, arg);
 
     luaL_error(L, "case '%s' of select: %s, got %s",
                luaL_tolstring(L, c->at - 1, NULL), why, got);
@@ -129,6 +131,9 @@ static void read_case(lua_State *L, SelectCase *c)
     if (c->source) {
         c->object = lua_touserdata(L, c->at);
     } else if (lua_type(L, c->at) == LUA_TNUMBER) {
+        if (!(lua_tonumber(L, c->at) >= 0)) { /* nor NaN */
+            bad_case(L, c, c->at, "seconds that are not negative expected");
+        }
         c->timeout = alua_opt_seconds(L, c->at);
     } else if (lua_istable(L, c->at) &&
                luaL_getmetafield(L, c->at, "__index") == LUA_TNIL) {

@@ -80,11 +80,10 @@ static int timer_construct(lua_State *L)
     if (lua_getfield(L, 1, "fn") != LUA_TFUNCTION) { /* at 2 */
         return luaL_argerror(L, 1, "field 'fn' must be a function");
     }
-    lua_getfield(L, 1, "name");  /* at 3 */
+    lcheck_name(L, 1);           /* at 3 */
     lua_getfield(L, 1, "clock"); /* at 4 */
     clock = lclock_field(L, 4);
-    lua_getfield(L, 1, "ctx");  /* at 5 */
-    owner = lcontext_opt(L, 5); /* at 6 */
+    owner = lcontext_field(L, 1); /* at 5 and 6 */
     self = alua_new(L, &timer_class, sizeof(*self), 2);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, UV_CALLBACK);

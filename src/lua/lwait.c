@@ -117,6 +117,16 @@ void lwait_end(LuaFdWaiter *w)
     watch_unlink(w->watch, w);
 }
 
+bool lwait_wake(const LuaContext *owner, int fd)
+{
+    struct LuaFdWatch *watch = lfdtable_watch(owner, fd);
+
+    if (watch) {
+        watch_ready(watch, LWAIT_READ | LWAIT_WRITE);
+    }
+    return watch != NULL;
+}
+
 void lwait_push(lua_State *L, int got)
 {
     static const char *const results[] = {NULL, "r", "w", "rw"};

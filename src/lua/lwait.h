@@ -31,6 +31,8 @@ int lwait_check_want(lua_State *L, int arg);
  */
 bool lwait_begin(LuaContext *owner, int fd, LuaFdWaiter *w);
 void lwait_end(LuaFdWaiter *w);
+/* Wakes those who wait for @fd as if it were ready; false: nobody does. */
+bool lwait_wake(const LuaContext *owner, int fd);
 /* Pushes what a waiter got: "r", "w" or "rw". */
 void lwait_push(lua_State *L, int got);
 

@@ -11,6 +11,9 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "lcheck.h"
+#include "lcontext.h"
+#include "lfdtable.h"
 #include "lfile.h"
 #include "lwait.h"
 
@@ -18,7 +21,9 @@ enum { UV_PATHS = 1, EVENTS_SIZE = 4096 };
 
 typedef struct LuaWatch {
     AluaObject object;
-    int fd; /* -1: closed */
+    int fd;      /* -1: closed */
+    bool ending; /* closed, but tasks that wait for fd have not left yet */
+    LuaContext *waits; /* where tasks wait, or waited; NULL: never */
     uint32_t mask;
     size_t at, end; /* of the events that were read */
     _Alignas(struct inotify_event) char events[EVENTS_SIZE];
@@ -60,7 +65,7 @@ static LuaWatch *watch_check(lua_State *L)
 {
     LuaWatch *self = alua_check(L, 1, &watch_class);
 
-    luaL_argcheck(L, self->fd >= 0, 1, "the watch is closed");
+    luaL_argcheck(L, self->fd >= 0 && !self->ending, 1, "the watch is closed");
     return self;
 }
 
@@ -111,7 +116,7 @@ static uint32_t mask_option(lua_State *L, int arg)
 /* The path at @arg; 0, or the error triple pushed. */
 static int watch_path(lua_State *L, LuaWatch *self, int arg)
 {
-    const char *path = luaL_checkstring(L, arg);
+    const char *path = lcheck_path(L, arg);
     int wd = inotify_add_watch(self->fd, path, self->mask);
 
     if (wd < 0 && errno == ENOSPC) {
@@ -139,7 +144,7 @@ static int watch_new(lua_State *L)
 {
     uint32_t mask = mask_option(L, 2);
 
-    luaL_checkstring(L, 1);
+    lcheck_path(L, 1);
     LuaWatch *self = alua_new(L, &watch_class, sizeof(*self), 1);
     self->fd = -1;
     lua_newtable(L);
@@ -257,6 +262,18 @@ static int read_events(LuaWatch *self)
     return 1;
 }
 
+/* Closes the descriptor once nobody waits for it; a task that is cancelled in
+ * that moment leaves it to the collector. */
+static void watch_drop(LuaWatch *self)
+{
+    if (self->fd >= 0 &&
+        (!self->waits || !lfdtable_watch(self->waits, self->fd))) {
+        close(self->fd);
+        self->fd = -1;
+        self->ending = false;
+    }
+}
+
 /*
  * watch:next([sec]) -> {kind =, path =, name =, dir =, cookie =}
  * Waits for an event.  nil, "timeout", ETIMEDOUT.
@@ -266,7 +283,7 @@ static int watch_next(lua_State *L)
     LuaWatch *self = watch_check(L);
     int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
 
-    task_check_can_park(L);
+    self->waits = lcontext_of_task(alua_vm(L), task_check_can_park(L));
     while (!take_event(L, self)) {
         int got = read_events(self);
 
@@ -276,8 +293,10 @@ static int watch_next(lua_State *L)
         if (got == 0 && !lwait_fd(L, self->fd, LWAIT_READ, deadline)) {
             return alua_timeout(L);
         }
-        if (self->fd < 0) {
-            return alua_fail(L, EBADF, "the watch was closed", "watch:next");
+        if (self->ending) {
+            watch_drop(self);
+            return alua_fail(L, ECANCELED, "the watch was closed",
+                             "watch:next");
         }
     }
     return 1;
@@ -312,9 +331,11 @@ static int watch_close(lua_State *L)
 {
     LuaWatch *self = alua_check(L, 1, &watch_class);
 
-    if (self->fd >= 0) {
-        close(self->fd);
-        self->fd = -1;
+    if (self->fd >= 0 && !self->ending) {
+        self->ending = true;
+        if (!self->waits || !lwait_wake(self->waits, self->fd)) {
+            watch_drop(self);
+        }
     }
     return 0;
 }
@@ -323,10 +344,21 @@ static int watch_gc(lua_State *L)
 {
     LuaWatch *self = alua_check(L, 1, &watch_class);
 
-    if (self->fd >= 0) {
+    if (self->fd >= 0 && !self->ending) {
         lua_warning(L, "aio.watch collected while open", 0);
     }
-    return watch_close(L);
+    self->waits = NULL; /* nobody waits: a waiter has it on its stack */
+    watch_drop(self);
+    return 0;
+}
+
+static int watch_tostring(lua_State *L)
+{
+    LuaWatch *self = alua_check(L, 1, &watch_class);
+
+    lua_pushfstring(L, "aio.watch%s",
+                    self->fd < 0 || self->ending ? " (closed)" : "");
+    return 1;
 }
 
 static const luaL_Reg watch_methods[] = {
@@ -337,6 +369,7 @@ static const luaL_Reg watch_methods[] = {
 static const luaL_Reg watch_metamethods[] = {
     {"__close", watch_close},
     {"__gc", watch_gc},
+    {"__tostring", watch_tostring},
     {NULL, NULL},
 };
 

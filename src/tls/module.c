@@ -42,9 +42,9 @@ static bool opt_flag(lua_State *L, const char *key, bool fallback)
 static void add_protocol(lua_State *L, TlsSettings *s)
 {
     size_t len;
-    const char *name = luaL_checklstring(L, -1, &len);
+    const char *name = lua_tolstring(L, -1, &len);
 
-    if (len == 0 || s->alpn_len + 1 + len > ALPN_MAX) {
+    if (!name || len == 0 || s->alpn_len + 1 + len > ALPN_MAX) {
         luaL_error(L, "option 'alpn': names of 1 to 254 bytes in all expected");
     }
     s->alpn[s->alpn_len] = (unsigned char)len;
@@ -55,7 +55,10 @@ static void add_protocol(lua_State *L, TlsSettings *s)
 static void opt_alpn(lua_State *L, TlsSettings *s)
 {
     if (lua_getfield(L, 1, "alpn") != LUA_TNIL) {
-        luaL_checktype(L, -1, LUA_TTABLE);
+        if (!lua_istable(L, -1)) {
+            luaL_error(L, "option 'alpn': a list of names expected, got %s",
+                       luaL_typename(L, -1));
+        }
         for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
             add_protocol(L, s);
             lua_pop(L, 1);
@@ -73,7 +76,10 @@ static void opt_psk(lua_State *L, TlsSettings *s)
         lua_pop(L, 1);
         return;
     }
-    luaL_checktype(L, -1, LUA_TTABLE);
+    if (!lua_istable(L, -1)) {
+        luaL_error(L, "option 'psk': a table expected, got %s",
+                   luaL_typename(L, -1));
+    }
     lua_getfield(L, -1, "identity");
     lua_getfield(L, -2, "key");
     const char *identity = lua_tolstring(L, -2, &identity_len);

@@ -1,4 +1,5 @@
 --- aio.net.address - what "tcp:HOST:PORT" and its relatives mean.
+local check = require "aio.check"
 local core = require "aio.net.core"
 
 local address = {}
@@ -37,6 +38,14 @@ local function split_host(spec, rest)
   return host, port
 end
 
+-- The system would cut it at a zero.
+local function check_host(spec, host)
+  if type(host) ~= "string" or host:find("\0", 1, true) then
+    bad(spec, "a host is a string without zeros")
+  end
+  return host
+end
+
 -- A number, or the name of a service; what is neither raises.
 local function check_port(spec, port)
   local number = math.tointeger(tonumber(port))
@@ -58,18 +67,20 @@ local function parse_text(spec)
     return { path = rest, type = kind }
   end
   local host, port = split_host(spec, rest)
-  return { host = host, port = check_port(spec, port), type = kind }
+  return { host = check_host(spec, host), port = check_port(spec, port),
+    type = kind }
 end
 
 local function parse_table(spec)
-  local kind = spec.type or "stream"
+  local kind = check.is("socket type", spec.type, "address: type", 0)
+    or "stream"
   if spec.path then
     return { path = spec.path, type = kind }
   elseif not spec.host or not spec.port then
     error("an address table has host and port, or path", 0)
   end
-  return { host = spec.host, port = check_port(spec.host, spec.port),
-    type = kind }
+  return { host = check_host(spec.host, spec.host),
+    port = check_port(spec.host, spec.port), type = kind }
 end
 
 -- parse(spec) -> {host=, port=, type=} or {path=, type=}, or an address object
@@ -151,19 +162,24 @@ end
 local RESOLVE_OPTIONS <const> = {
   port = true, family = true, type = true, timeout = true,
 }
+local RESOLVE_KINDS <const> = {
+  family = "family", type = "socket type", timeout = "seconds",
+}
 
 --- net.resolve(host [, {port=, family=, type=, timeout=}]) -> {address, ...}
 function address.resolve(host, opts)
-  opts = opts or {}
+  opts = check.is("table", opts, "net.resolve: options") or {}
   for key in pairs(opts) do
     if not RESOLVE_OPTIONS[key] then
       error(("net.resolve: unknown option '%s'"):format(tostring(key)), 2)
     end
   end
+  check.fields(opts, RESOLVE_KINDS, "net.resolve")
   local port = opts.port or 0
-  if type(host) ~= "string" or host == "" then
+  if host == nil or host == "" then
     error("net.resolve: the name of a host expected", 2)
   end
+  check.is("string", host, "net.resolve: host")
   local where = { host = host, port = check_port(host, port),
     type = opts.type or "stream" }
   local found = direct(where)

@@ -1,4 +1,5 @@
 --- aio.net.options - what net.listen() and net.dial() take.
+local check = require "aio.check"
 local core = require "aio.net.core"
 
 local options = {}
@@ -27,12 +28,18 @@ local KNOWN <const> = {
   tls = { listen = true, dial = true },
 }
 
+-- The others are judged by socket:option(), or further down here.
+local KINDS <const> = {
+  backlog = "count", perm = "permissions", attempt = "seconds",
+  timeout = "seconds", family = "family", external = "boolean",
+}
+
 --- check(opts or nil, "listen" | "dial") -> table
 function options.check(opts, use)
   if opts == nil then
     return {}
   elseif type(opts) == "number" and use == "dial" then
-    return { timeout = opts }
+    opts = { timeout = opts }
   elseif type(opts) ~= "table" then
     error(("net.%s: a table of options expected, got %s"):format(use,
       type(opts)), 3)
@@ -43,7 +50,7 @@ function options.check(opts, use)
         core.suggest(tostring(key), KNOWN)), 3)
     end
   end
-  return opts
+  return check.fields(opts, KINDS, "net." .. use, 4)
 end
 
 local DEFAULTS <const> = {

@@ -7,6 +7,7 @@
 -- bucket waits for a full one and leaves the rest as debt. Who finds the debt
 -- paid, but those it was owed to not awake yet, lines up behind their timers.
 local aio = require "aio.core"
+local checks = require "aio.check"
 
 local rate = {} -- methods
 local metatable = { __index = rate, __name = "aio.rate" }
@@ -61,6 +62,7 @@ end
 -- "timeout", ETIMEDOUT. A task that is cancelled gives its units back.
 function rate:take(n, sec)
   n = check(self, n)
+  sec = checks.seconds(sec, "rate: limit of the wait")
   local wait = wait_for(self, n)
   if sec and wait > sec then
     aio.sleep(sec)
