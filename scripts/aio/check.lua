@@ -12,7 +12,7 @@ end
 
 -- kind -> what it is called, what tells it
 local KINDS <const> = {
-  seconds = { "seconds, a number that is not negative,", function(value)
+  seconds = { "non-negative seconds", function(value)
     return math.type(value) ~= nil and value >= 0 -- nor NaN
   end },
   count = { "a positive integer", function(value)

@@ -205,6 +205,6 @@ describe("net.resolve", function()
     assert.error_matches(function() net.resolve("x", { port = -1 }) end,
       "0 to 65535")
     assert.error_matches(function() net.resolve("x", { family = "x" }) end,
-      "invalid option")
+      "option 'family': \"ipv4\" or \"ipv6\" expected, got \"x\"")
   end)
 end)

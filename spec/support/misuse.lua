@@ -147,9 +147,9 @@ latch:count_down(2)                       counted down by 2, but 1 is left
 sync.rate(0)                              limit must be a positive number
 sync.rate(1, "x")                         burst must be a positive number
 rate:take("x")                            units must be a positive number
-rate:take(1, "x")                         wait: seconds, .*got "x"
-rate:take(1, NAN)                         wait: seconds, .*got %-?nan
-rate:take(1, {timeout = -1})              wait: seconds, .*got %-1
+rate:take(1, "x")                         wait: .*seconds expected, got "x"
+rate:take(1, NAN)                         wait: .*seconds expected, got %-?nan
+rate:take(1, {timeout = -1})              wait: .*seconds expected, got %-1
 # threads
 aio.iothread({})                          #1 .*string expected
 aio.iothread("a\0b")                      #1 .*zeros
@@ -195,7 +195,7 @@ f:truncate(-1)                            negative
 f:chmod(-1)                               permissions
 f:advise("zz")                            invalid option 'zz'
 f:lock("zz")                              invalid option 'zz'
-f:lock("shared", "x")                     timeout: seconds
+f:lock("shared", "x")                     timeout: .*seconds
 f:lock("shared", {zz = 1})                unknown option 'zz'
 f.lines(5)                                aio.file expected
 # sockets
@@ -209,10 +209,10 @@ net.listen("tcp:127.0.0.1:0", {backlog = "x"})   'backlog': a positive integer
 net.listen("unix:x", {perm = -1})         'perm': permissions
 net.listen("tcp:127.0.0.1:0", {family = "x"})    'family': "ipv4" or "ipv6"
 net.listen("tcp:127.0.0.1:0", {tls = 5})  'tls': true or a table
-net.dial("tcp:127.0.0.1:1", {timeout = "x"})     'timeout': seconds
-net.dial("tcp:127.0.0.1:1", -1)           'timeout': seconds
-net.dial("tcp:127.0.0.1:1", NAN)          'timeout': seconds
-net.dial("tcp:127.0.0.1:1", {attempt = "x"})     'attempt': seconds
+net.dial("tcp:127.0.0.1:1", {timeout = "x"})  'timeout': non%-negative seconds
+net.dial("tcp:127.0.0.1:1", -1)           'timeout': non%-negative seconds
+net.dial("tcp:127.0.0.1:1", NAN)          'timeout': non%-negative seconds
+net.dial("tcp:127.0.0.1:1", {attempt = "x"})  'attempt': non%-negative seconds
 net.dial("tcp:a\0b:1")                    a host is a string without zeros
 net.dial("unix:a\0b")                     zeros
 net.dial("tcp:127.0.0.1:1")               -> ECONNREFUSED
@@ -224,7 +224,7 @@ net.resolve()                             the name of a host expected
 net.resolve("a\0b")                       host: a string without zeros
 net.resolve("x", 5)                       options: a table expected
 net.resolve("x", {family = 5})            'family': "ipv4" or "ipv6"
-net.resolve("x", {timeout = -1})          'timeout': seconds
+net.resolve("x", {timeout = -1})          'timeout': non%-negative seconds
 net.address("tcp:localhost:1")            a name; net.resolve
 sock:recv("x")                            count or buffer expected
 sock:recv(0)                              a count must be positive
@@ -244,7 +244,7 @@ sock:sendfd("x")                          descriptor expected
 sock:sendfd({9999})                       -> EBADF
 sock:recvfd(0)                            1 to 65536
 sock:starttls(5)                          options: a table expected, got 5
-sock:starttls{timeout = "x"}              'timeout': seconds
+sock:starttls{timeout = "x"}              'timeout': non%-negative seconds
 sock:starttls{zz = 1}                     unknown option 'zz'
 sock.lines(5)                             aio.socket expected
 sock.chunks(5)                            aio.socket expected
@@ -264,7 +264,7 @@ proc.spawn{"no-such-program"}             -> ENOENT
 proc.run({"true"}, 5)                     options: a table expected
 proc.run({"true"}, {input = 5})           'input': a string, a buffer
 proc.run({"true"}, {input = {}})          'input': a string, a buffer
-proc.run({"true"}, {timeout = -1})        'timeout': seconds
+proc.run({"true"}, {timeout = -1})        'timeout': non%-negative seconds
 proc.run({"true"}, {max = "zz"})          size expected
 proc.run({"true"}, {input = "x", stdin = "null"})  leave out 'stdin'
 process:wait(-1)                          must not be negative

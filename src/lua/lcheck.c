@@ -67,6 +67,25 @@ void lcheck_name(lua_State *L, int arg)
     }
 }
 
+/* Only for a message that names the field: lcontext_opt() looks closely. */
+void lcheck_context(lua_State *L, int arg)
+{
+    bool ours = false;
+
+    if (lua_getfield(L, arg, "ctx") == LUA_TNIL) {
+        return;
+    }
+    if (luaL_getmetafield(L, -1, "__name") != LUA_TNIL) {
+        lua_pushliteral(L, "aio.context");
+        ours = lua_rawequal(L, -1, -2);
+        lua_pop(L, 2);
+    }
+    if (!ours) {
+        luaL_error(L, "field 'ctx' must be a context, got %s",
+                   luaL_typename(L, -1));
+    }
+}
+
 const char *lcheck_path(lua_State *L, int arg)
 {
     size_t len;

@@ -23,6 +23,9 @@ int64_t lcheck_clock_seconds(lua_State *L, int arg);
 /* Pushes option "name" of the table at @arg, a string or nil. */
 void lcheck_name(lua_State *L, int arg);
 
+/* Pushes option "ctx" of the table at @arg, a context or nil. */
+void lcheck_context(lua_State *L, int arg);
+
 /* A path: refuses zeros, at which the system would cut it off. */
 const char *lcheck_path(lua_State *L, int arg);
 

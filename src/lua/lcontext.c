@@ -176,16 +176,6 @@ static LuaContext *context_current(LuaVM *vm)
     return vm->callback && vm->callback->owner ? vm->callback->owner : vm->home;
 }
 
-LuaContext *lcontext_field(lua_State *L, int arg)
-{
-    if (lua_getfield(L, arg, "ctx") != LUA_TNIL &&
-        !alua_test(L, -1, &lcontext_class)) {
-        luaL_error(L, "field 'ctx' must be a context, got %s",
-                   luaL_typename(L, -1));
-    }
-    return lcontext_opt(L, lua_gettop(L));
-}
-
 LuaContext *lcontext_opt(lua_State *L, int arg)
 {
     LuaContext *self;

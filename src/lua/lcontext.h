@@ -36,8 +36,6 @@ void lcontext_push(lua_State *L, LuaContext *self);
 
 /* Push and return the open context at @arg (nil or none: the current one). */
 LuaContext *lcontext_opt(lua_State *L, int arg);
-/* The same of option "ctx" of the table at @arg; uses two slots. */
-LuaContext *lcontext_field(lua_State *L, int arg);
 
 /* The context that @task runs in. */
 LuaContext *lcontext_of_task(LuaVM *vm, const LuaTask *task);

@@ -218,8 +218,9 @@ static int fd_new(lua_State *L)
     luaL_checktype(L, 2, LUA_TTABLE);
     alua_check_options(L, 2, new_options);
     lua_settop(L, 2);
-    lcheck_name(L, 2);            /* at 3 */
-    owner = lcontext_field(L, 2); /* at 4 and 5 */
+    lcheck_name(L, 2);          /* at 3 */
+    lcheck_context(L, 2);       /* at 4 */
+    owner = lcontext_opt(L, 4); /* at 5 */
     if (!lcheck_fd_is_open(fd)) {
         return lcheck_fail_fd(L, fd, "aio.fd");
     }

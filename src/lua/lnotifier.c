@@ -85,8 +85,9 @@ static int notifier_new(lua_State *L)
     }
     luaL_checktype(L, 1, LUA_TTABLE);
     alua_check_options(L, 1, options);
-    lcheck_name(L, 1);            /* at 2 */
-    owner = lcontext_field(L, 1); /* at 3 and 4 */
+    lcheck_name(L, 1);          /* at 2 */
+    lcheck_context(L, 1);       /* at 3 */
+    owner = lcontext_opt(L, 3); /* at 4 */
     self = alua_new(L, &notifier_class, sizeof(*self), 2);
     lua_pushvalue(L, 4);
     lua_setiuservalue(L, -2, UV_CONTEXT);

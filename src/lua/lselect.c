@@ -70,9 +70,7 @@ static const LuaSource *source_of(lua_State *L, int at)
 static void bad_case(lua_State *L, const SelectCase *c, int arg,
                      const char *why)
 {
-    const char *got = lua_type(L, arg) == LUA_TNUMBER
-                          ? luaL_tolstring(L, arg, NULL)
-                          : luaL_typename(L, arg);
+    const char *got = luaL_typename(L, arg);
 
     luaL_error(L, "case '%s' of select: %s, got %s",
                luaL_tolstring(L, c->at - 1, NULL), why, got);
@@ -132,7 +130,11 @@ static void read_case(lua_State *L, SelectCase *c)
         c->object = lua_touserdata(L, c->at);
     } else if (lua_type(L, c->at) == LUA_TNUMBER) {
         if (!(lua_tonumber(L, c->at) >= 0)) { /* nor NaN */
-            bad_case(L, c, c->at, "seconds that are not negative expected");
+            luaL_error(L,
+                       "case '%s' of select: seconds that are not negative "
+                       "expected, got %f",
+                       luaL_tolstring(L, c->at - 1, NULL),
+                       lua_tonumber(L, c->at));
         }
         c->timeout = alua_opt_seconds(L, c->at);
     } else if (lua_istable(L, c->at) &&

@@ -83,7 +83,8 @@ static int timer_construct(lua_State *L)
     lcheck_name(L, 1);           /* at 3 */
     lua_getfield(L, 1, "clock"); /* at 4 */
     clock = lclock_field(L, 4);
-    owner = lcontext_field(L, 1); /* at 5 and 6 */
+    lcheck_context(L, 1);       /* at 5 */
+    owner = lcontext_opt(L, 5); /* at 6 */
     self = alua_new(L, &timer_class, sizeof(*self), 2);
     lua_pushvalue(L, 2);
     lua_setiuservalue(L, -2, UV_CALLBACK);
