@@ -82,6 +82,11 @@ local CALLS <const> = {
   end,
   ["aio.group"] = function(options) aio.group(function() end, options) end,
   ["aio.context"] = aio.context,
+  ["ctx:policy"] = function(options)
+    options.decide = options.decide or function() end
+    local ctx <close> = aio.context { fdmon = "poll", poll_max_ns = 1000 }
+    ctx:policy(options):policy(nil)
+  end,
   ["aio.buf"] = function(options)
     options.size = options.size or 512
     return aio.buf(options)
@@ -155,6 +160,7 @@ describe("the contract", function()
         file = objects.file, process = objects.process, errno = aio.errno,
         settings = aio.context():get(), stats = aio.context():stats(),
         all_stats = aio.stats(), result = assert(proc.run { "true" }),
+        timed_stats = aio.context { timing = true }:stats(),
         killed = assert(proc.run { "sh", "-c", "kill -9 $$" }),
       }
       for owner, names in pairs(contract.fields) do
@@ -189,6 +195,13 @@ describe("the contract", function()
     end))
   end)
 
+  it("has its policies", function()
+    assert_none(missing("aio.policy.", contract.values.policy, function(name)
+      local policy = aio.policy[name]
+      return type(is_callable(policy) and policy {} or policy) == "table"
+    end))
+  end)
+
   it("has its options of the host and its commands", function()
     local help = host.run(host.quote(host.aioctl) .. " --help=all")
     assert_none(missing("", contract.host, function(name)
@@ -200,13 +213,14 @@ describe("the contract", function()
   end)
 
   it("names as later only what is not there yet", function()
-    local stats = aio.context():stats()
+    local commands = host.run(host.quote(host.aioctl) .. " --help")
     for _, name in ipairs(contract.later) do
       local owner, key = name:match("^(%w+)[.:](.+)$")
-      assert.is_nil(owner == "aio" and rawget(aio, key)
-        or owner == "ctx" and aio.context()[key]
-        or owner == "stats" and stats[key] or nil,
-        name .. " is there: move it from later to its list")
+      local there = owner == "aio" and aio[key] ~= nil
+        or owner == "batch" and pcall(aio.batch, print, { [key] = true })
+        or owner == "aioctl" and commands:find("\n  [^\n]*%f[%w]" .. key
+          .. "%f[^%w][^\n]*\n'aioctl help")
+      assert.is_falsy(there, name .. " is there: move it from later")
     end
   end)
 end)

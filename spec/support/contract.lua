@@ -45,7 +45,7 @@ contract.methods = {
   every = words "cancel",
   group = words "spawn",
   ctx = words [[
-    poll notify get set stats disable_external enable_external acquire
+    poll notify get set stats policy disable_external enable_external acquire
     release close
   ]],
   buf = words [[
@@ -102,8 +102,9 @@ contract.fields = {
   ]],
   stats = words [[
     iterations polls poll_hits poll_ns blocked_ns bhs fds timers coroutines
-    dispatched submitted completed in_flight batches notifies
+    dispatched submitted completed in_flight batches notifies tasks
   ]],
+  timed_stats = words "lag callback", -- after ctx:set { timing = true }
   all_stats = words "tasks handles anchors",
 }
 
@@ -122,6 +123,7 @@ contract.options = {
     fdmon = "poll", poll_max_ns = 1, poll_grow = 1, poll_shrink = 1,
     max_batch = 1, thread_pool_min = 1, thread_pool_max = 1,
   },
+  ["ctx:policy"] = { name = "n", every = 1, decide = none, poll_ns = none },
   ["aio.buf"] = { size = "4k", align = 512, register = true },
   ["aio.bufpool"] = { count = 1, size = "4k", align = 512, register = true },
   ["aio.iothread"] = { init = none, poll_max_ns = 0, affinity = "cpu" },
@@ -141,20 +143,21 @@ contract.values = {
   clock = words "realtime virtual host virtual_rt",
   engine = words "io_uring linux_aio threads auto",
   fdmon = words "poll epoll io_uring",
+  policy = words "qemu busy sleep latency_target",
 }
 
 -- Options of the host, and its commands.
 contract.host = words [[
-  -e -i -l -v -E -W --version --fdmon --timeout --on-error --stats --trace
+  -e -i -l -v -E -W --version --fdmon --timeout --on-error --stats --slow
+  --trace
 ]]
-contract.commands = words "copy info top help"
+contract.commands = words "copy info policy-lab top help"
 
 -- In the design, not in the binary yet.  Empty but for what other parts of the
--- plan bring: loop policies, block devices with their commands, the NBD server,
--- the test kit.
+-- plan bring: block devices with their commands, the NBD server, the test kit;
+-- and requests that the kernel links (aio.batch refuses link = true).
 contract.later = words [[
-  aio.policy ctx:policy stats.lag stats.callback stats.tasks --slow
-  aioctl:policy-lab
+  batch:link
   aio.block aioctl:bench aioctl:verify aioctl:map aioctl:replay
   aio.nbd aioctl:serve
   aio.test aioctl:types
