@@ -190,7 +190,10 @@ end)
 describe("a call in an iothread", function()
   local thread
 
-  before_each(function() thread = assert(aio.iothread("calls")) end)
+  before_each(function()
+    thread = assert(aio.iothread("calls"))
+    thread:call(aio.sleep, 0.001):join() -- its monitor is open from now on
+  end)
   after_each(function() thread:close() end)
 
   it("is a task: it joins, has a status, a name, and times out", function()
