@@ -287,12 +287,13 @@ describe("a call in an iothread", function()
 
   it("never runs when it is cancelled before it began", function()
     local ran = thread:channel(1)
-    local busy = thread:call(function()
-      local stop = aio.now() + 0.01
-      repeat until aio.now() > stop
-    end)
+    local go = thread:channel(1)
+    local busy = thread:call(function(c)
+      repeat until c:try_get()
+    end, go)
     local call = thread:call(function(c) c:put(1) end, ran)
     call:cancel()
+    go:put(true)
     assert.is_false((call:pjoin()))
     busy:join()
     assert.is_nil(ran:try_get())
