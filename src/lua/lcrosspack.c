@@ -256,7 +256,6 @@ static void put_object(Packer *p, int index, const CrossFrame *frame)
 {
     lua_State *L = p->L;
     const CrossClass *cls = cross_class_of(L, index);
-    CrossPack *pack = p->pack;
     const char *why = NULL;
 
     if (!cls) {
@@ -270,7 +269,7 @@ static void put_object(Packer *p, int index, const CrossFrame *frame)
     if (put_again(p, index)) {
         return;
     }
-    pack = p->pack;
+    CrossPack *pack = p->pack;
     CrossObject *grown =
         realloc(pack->objects, (pack->nobjects + 1) * sizeof(CrossObject));
     if (!grown) {
@@ -283,8 +282,8 @@ static void put_object(Packer *p, int index, const CrossFrame *frame)
     }
     grown[pack->nobjects++] = (CrossObject){
         .cls = cls, .what = what, .from = lua_touserdata(L, index)};
-    put_tag(p, CROSS_OBJECT);
-    put_u32(p, pack->nobjects - 1);
+    put_tag(p, CROSS_OBJECT); /* may move the pack */
+    put_u32(p, p->pack->nobjects - 1);
 }
 
 static void put_number(Packer *p, int index)

@@ -12,6 +12,7 @@
  */
 #include <stdlib.h>
 
+#include "base/counted.h"
 #include "liothread.h"
 
 typedef enum CallState {
@@ -60,7 +61,7 @@ static void call_unref(Call *call)
     if (__atomic_sub_fetch(&call->refs, 1, __ATOMIC_ACQ_REL) == 0) {
         cross_free(call->message);
         thread_unref(call->thread);
-        free(call);
+        free_counted(call);
     }
 }
 

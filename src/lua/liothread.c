@@ -10,6 +10,7 @@
  * collector blocks, with a limit, for the thread might never come back from
  * somebody's C code.
  */
+#include "base/counted.h"
 #include "liothread.h"
 
 #include <errno.h>
@@ -51,7 +52,7 @@ void thread_unref(Thread *t)
     port_unref(t->owner);
     free(t->name);
     free(t->why);
-    free(t);
+    free_counted(t);
 }
 
 /* ---- the end ------------------------------------------------------------ */

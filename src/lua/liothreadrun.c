@@ -314,7 +314,9 @@ void thread_body(AioContext *ctx, void *opaque)
     if (port_post(t->owner, &t->over) != PORT_POSTED) {
         thread_unref(t);
     }
-    while (!ended) { /* no pass may run what is left; the owner will not join */
-        pause();
+    if (!ended) { /* no pass may run what is left; the owner will not join */
+        for (;;) {
+            pause();
+        }
     }
 }

@@ -9,6 +9,7 @@
  * scheduled.  Scheduling happens under the lock, so who sees there that no
  * proxy is left sees also what the last one scheduled.
  */
+#include "base/counted.h"
 #include "lremote.h"
 
 #include <stdlib.h>
@@ -40,7 +41,7 @@ static void remote_unref(Remote *remote)
     if (__atomic_sub_fetch(&remote->refs, 1, __ATOMIC_ACQ_REL) == 0) {
         pthread_mutex_destroy(&remote->lock);
         port_unref(remote->port);
-        free(remote);
+        free_counted(remote);
     }
 }
 

@@ -312,14 +312,14 @@ static int wait_for_one(lua_State *L, Select *s)
 {
     ParkResult why = PARK_WOKEN;
     ParkKind kind = s->has_fds ? PARK_ON_WORLD : PARK_ON_TASKS;
-    SelectCase *c;
 
     queue_fds(L, s);
     queue_sources(L, s);
-    while (!(c = chosen_case(s)) && why == PARK_WOKEN) {
+    while (!chosen_case(s) && why == PARK_WOKEN) {
         why = task_park(s->task, kind, s->deadline);
     }
-    c = chosen_case(s); /* also one that came with the end of the wait */
+    SelectCase *c =
+        chosen_case(s); /* also one that came with the end of the wait */
     unqueue(s, s->count);
     return finish(L, s, c, why);
 }
@@ -353,7 +353,7 @@ static void read_limits(lua_State *L, Select *s)
  */
 static int aio_select(lua_State *L)
 {
-    SelectCase few[FEW_CASES];
+    SelectCase few[FEW_CASES] = {{0}};
     Select s = {.cases = few, .deadline = -1};
 
     luaL_checktype(L, 1, LUA_TTABLE);

@@ -74,12 +74,15 @@ static void *reserve_change(LuaReserve *r, void *ptr, size_t old, size_t size)
         return ptr; /* shrinking may not fail */
     }
     void *moved = r->allocate(r->ud, NULL, 0, size);
-    if (!moved) {
-        moved = reserve_take(r, size);
-    }
     if (moved) {
         memcpy(moved, ptr, old);
         reserve_give_back(r);
+        return moved;
+    }
+    moved = reserve_take(r, size);
+    if (moved) {
+        memcpy(moved, ptr, old);
+        r->live--; /* not the last one: there is @moved */
     }
     return moved;
 }
