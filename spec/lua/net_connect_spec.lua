@@ -62,9 +62,11 @@ describe("net.listen and net.dial", function()
     value, message, errno = net.dial("tcp:localhost:" .. port)
     assert_error("ECONNREFUSED", value, message, errno)
     assert_error("EADDRNOTAVAIL", net.listen("tcp:192.0.2.1:1"))
-    value, message, errno = net.dial("tcp:no-such-host.invalid:80")
+    -- Longer than DNS allows: no server is asked.
+    local no_host = ("n"):rep(64) .. ".invalid"
+    value, message, errno = net.dial("tcp:" .. no_host .. ":80")
     assert.is_nil(value)
-    assert.matches("no-such-host.invalid", message, 1, true)
+    assert.matches(no_host, message, 1, true)
     assert.is_true(math.type(errno) == "integer")
   end)
 
