@@ -23,7 +23,7 @@
 
 /* ---- handlers ----------------------------------------------------------- */
 
-/* What an event touches comes first, in two cache lines. */
+/* What an event touches comes first. */
 struct AioHandler {
     /* Fixed at creation; -1 for a pseudo handler. */
     int fd;

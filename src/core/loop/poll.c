@@ -143,9 +143,8 @@ static QEMU_NOINLINE bool run_timers(AioContext *ctx)
 }
 
 /*
- * ctx->walking is held; released between handlers and timers.  A tick that has
- * been in the kernel has lost its code from the cache: what an fd does not
- * need is marked unlikely, to lie elsewhere.
+ * ctx->walking is held; released between handlers and timers.  What an fd does
+ * not need is marked unlikely, to lie elsewhere.
  */
 static bool run_phases(AioContext *ctx, unsigned more)
 {
