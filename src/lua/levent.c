@@ -30,20 +30,12 @@ static int event_wait(lua_State *L)
     LuaEvent *self = event_check(L);
     int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
     LuaTask *task = task_check_can_park(L);
-    LuaSyncWait wait;
-    ParkResult why;
 
-    if (!self->set) {
-        why = lsync_wait(L, &self->waiters, &wait, task, deadline);
-        if (why == PARK_CANCELLED) {
-            lsync_throw(L, task, &wait);
-        }
-        if (!wait.given) {
-            return alua_timeout(L);
-        }
+    if (self->set) {
+        lua_pushboolean(L, true);
+        return 1;
     }
-    lua_pushboolean(L, true);
-    return 1;
+    return lsync_wait_open(L, &self->waiters, task, deadline);
 }
 
 /* event:set(): from anywhere, also from callbacks; stays set */

@@ -94,6 +94,9 @@ typedef int64_t FileCall(void *arg);
 int64_t file_call(lua_State *L, LuaFile *f, FileCall *fn, void *arg,
                   void (*undo)(void *arg));
 
+/* The engine of such calls, made ready for @ctx; raises without one. */
+const AioEngine *file_threads_engine(lua_State *L, AioContext *ctx);
+
 /* The same with two files that are kept open; each may be NULL. */
 int64_t file_call_two(lua_State *L, LuaFile *const files[2], FileCall *fn,
                       void *arg, void (*undo)(void *arg));

@@ -91,7 +91,7 @@ FileOutcome file_run(lua_State *L, LuaTask *t, const AioEngine *engine,
 
 /* ---- calls on the thread pool ------------------------------------------- */
 
-static const AioEngine *call_engine(lua_State *L, AioContext *ctx)
+const AioEngine *file_threads_engine(lua_State *L, AioContext *ctx)
 {
     Error *err = NULL;
     const AioEngine *threads =
@@ -134,7 +134,7 @@ int64_t file_call_two(lua_State *L, LuaFile *const files[2], FileCall *fn,
                       void *arg, void (*undo)(void *arg))
 {
     LuaTask *t = task_check_can_park(L);
-    const AioEngine *threads = call_engine(L, task_context(t));
+    const AioEngine *threads = file_threads_engine(L, task_context(t));
     AioRequest req = {
         .op = AIO_OP_CALL,
         .fd = -1,

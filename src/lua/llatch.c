@@ -56,20 +56,12 @@ static int latch_wait(lua_State *L)
     LuaLatch *self = latch_check(L);
     int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
     LuaTask *task = task_check_can_park(L);
-    LuaSyncWait wait;
 
-    if (self->count > 0) {
-        ParkResult why = lsync_wait(L, &self->waiters, &wait, task, deadline);
-
-        if (why == PARK_CANCELLED) {
-            lsync_throw(L, task, &wait);
-        }
-        if (!wait.given) {
-            return alua_timeout(L);
-        }
+    if (self->count == 0) {
+        lua_pushboolean(L, true);
+        return 1;
     }
-    lua_pushboolean(L, true);
-    return 1;
+    return lsync_wait_open(L, &self->waiters, task, deadline);
 }
 
 /* latch:count() -> how often it still has to happen */

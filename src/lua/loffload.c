@@ -16,6 +16,7 @@
 #include <stdlib.h>
 
 #include "aioctl/request.h"
+#include "lfile.h"
 #include "liothread.h"
 #include "open.h"
 
@@ -279,19 +280,6 @@ static Job *job_new(LuaVM *vm, OffloadPool *pool, CrossPack *message,
     return job;
 }
 
-static const AioEngine *worker_engine(lua_State *L, AioContext *ctx)
-{
-    Error *err = NULL;
-    const AioEngine *threads =
-        aio_engine_get(ctx, "threads", false, NULL, &err);
-
-    if (!threads) {
-        alua_raise_error(L, err);
-        lua_error(L);
-    }
-    return threads;
-}
-
 /* Raises what it failed with. */
 static int job_failed(lua_State *L, Job *job)
 {
@@ -324,7 +312,7 @@ static int offload(lua_State *L)
     alua_check_callable(L, 1);
     LuaTask *t = task_check_can_park(L);
     AioContext *ctx = task_context(t);
-    const AioEngine *engine = worker_engine(L, ctx);
+    const AioEngine *engine = file_threads_engine(L, ctx);
     OffloadPool *pool = pool_of(L, vm);
     Job *job =
         job_new(vm, pool, cross_pack(L, lua_gettop(L), &request_words), t);

@@ -23,6 +23,20 @@ ParkResult lsync_wait(lua_State *L, WaitQueue *q, LuaSyncWait *wait,
     return why;
 }
 
+int lsync_wait_open(lua_State *L, WaitQueue *q, LuaTask *task, int64_t deadline)
+{
+    LuaSyncWait wait;
+
+    if (lsync_wait(L, q, &wait, task, deadline) == PARK_CANCELLED) {
+        lsync_throw(L, task, &wait);
+    }
+    if (!wait.given) {
+        return alua_timeout(L);
+    }
+    lua_pushboolean(L, true);
+    return 1;
+}
+
 void lsync_throw(lua_State *L, LuaTask *task, const LuaSyncWait *wait)
 {
     if (wait->pending) {

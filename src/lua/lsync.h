@@ -32,6 +32,15 @@ typedef struct LuaSyncWait {
 ParkResult lsync_wait(lua_State *L, WaitQueue *q, LuaSyncWait *wait,
                       LuaTask *task, int64_t deadline);
 
+/*
+ * lsync_wait_open: the wait of what opens for all at once (events, latches)
+ *
+ * Pushes true, or the timeout triple, and returns the count; a cancellation is
+ * raised, for there is nothing to pass on.
+ */
+int lsync_wait_open(lua_State *L, WaitQueue *q, LuaTask *task,
+                    int64_t deadline);
+
 /* Raises the cancellation; does not return. */
 void lsync_throw(lua_State *L, LuaTask *task, const LuaSyncWait *wait);
 
