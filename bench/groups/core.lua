@@ -3,7 +3,9 @@
 -- The goals of bottom halves are those of a persistent handle, which is what
 -- the peers' idle handles are.
 
-local PARTS = { "events", "timers", "sched", "pool", "file" }
+local parts = require "lib.parts"
+
+local PARTS <const> = { "events", "timers", "sched", "pool", "file" }
 
 local function row(env, name, ours, peer, goal)
   return {
@@ -24,9 +26,5 @@ return function(env)
     row(env, "bh one-shot x100 : libuv idle x100", "oneshot100",
       "uv_idle100", "<=3"),
   }
-  for _, part in ipairs(PARTS) do
-    local more = require("groups.core_" .. part)(env)
-    table.move(more, 1, #more, #rows + 1, rows)
-  end
-  return rows
+  return parts("core", PARTS, env, rows)
 end

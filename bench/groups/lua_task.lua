@@ -1,4 +1,4 @@
--- task - Lua tasks against the coroutines of stock Lua
+-- lua_task - Lua tasks against the coroutines of stock Lua
 --
 -- Ours goes through the loop's ready queue; the peer is lua_resume() and
 -- lua_yield() called from C in a tight loop, with no loop at all.

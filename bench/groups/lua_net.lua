@@ -1,4 +1,4 @@
--- net - TCP echo: a Lua task per connection against other loops
+-- lua_net - TCP echo: a Lua task per connection against other loops
 --
 -- Server and load share the machine: the load is the same C program for all,
 -- closed loops of CONNS connections.  "buf" receives into a buffer and sends a

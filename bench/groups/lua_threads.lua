@@ -1,4 +1,4 @@
--- threads - reaching another thread, against luv, libuv and bare eventfds
+-- lua_threads - reaching another thread, against luv, libuv and bare eventfds
 --
 -- The peers of wake, call and chan are C without any Lua: what the wake-up of
 -- a thread costs at least.  The last row is one pipeline in two threads against

@@ -1,0 +1,7 @@
+-- lua - what scripts pay, against luv, cqueues, stock Lua and bare C
+
+local parts = require "lib.parts"
+
+return function(env)
+  return parts("lua", { "task", "threads", "file", "net" }, env)
+end
