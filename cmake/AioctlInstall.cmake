@@ -40,10 +40,12 @@ if(AIOCTL_LUA)
   install(TARGETS aioctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   install(TARGETS aio_core_module
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/lua/5.4/aio)
-  if(TARGET aio_tls_module)
-    install(TARGETS aio_tls_module
-      LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/lua/5.4/aio)
-  endif()
+  foreach(module aio_tls_module aio_edit_module)
+    if(TARGET ${module})
+      install(TARGETS ${module}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/lua/5.4/aio)
+    endif()
+  endforeach()
   install(FILES ${CMAKE_SOURCE_DIR}/docs/aioctl.1
     DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   foreach(folder ${CMAKE_INSTALL_DATADIR}/aioctl ${CMAKE_INSTALL_DOCDIR})
