@@ -131,6 +131,10 @@ local modules = {
   socket = "local s = m.tcp() assert(s:bind('127.0.0.1', 0)) s:close()",
   ["pl.pretty"] = "assert(m.write({ 1 }, '') == '{1}')",
   argparse = "assert(m('x'):parse({}))",
+  luv = "local t = m.new_timer() " ..
+    "t:start(1, 0, function() t:close() end) m.run()",
+  cqueues = "local q = m.new() " ..
+    "q:wrap(function() m.sleep(0) end) assert(q:loop())",
   luassert = "m.equal(1, 1)",
 }
 
