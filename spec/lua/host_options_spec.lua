@@ -366,3 +366,65 @@ describe("--stats", function()
     assert.equal(0, status)
   end)
 end)
+
+describe("--check", function()
+  it("compiles what is named, and runs nothing", function()
+    local output, status = aioctl("--check -e 'print(1)' " .. dir ..
+      "/args.lua")
+    assert.equal("", output)
+    assert.equal(0, status)
+  end)
+
+  it("says what is wrong with each", function()
+    write("bad.lua", "x = = 1")
+    local output, status = aioctl(
+      ("--check -e 'x =' %s/bad.lua %s/none %s/args.lua"):format(dir, dir, dir))
+    assert.matches("^aioctl: %(command line%):1: unexpected symbol near " ..
+      "<eof>\naioctl: [^\n]*bad%.lua:1: unexpected symbol near '='\n" ..
+      "aioctl: cannot open [^\n]*none: No such file or directory\n$", output)
+    assert.equal(1, status)
+  end)
+
+  it("reads standard input when nothing is named", function()
+    local output, status = host.run(("echo 'end' | %s --check"):format(
+      host.quote(host.aioctl)))
+    assert.matches("^aioctl: stdin:1: <eof> expected near 'end'\n$", output)
+    assert.equal(1, status)
+  end)
+end)
+
+describe("--memory-limit", function()
+  it("lets a program use that much and no more", function()
+    local output, status = aioctl("--memory-limit 4M -e " .. host.quote [[
+      print(#("x"):rep(1 << 20), pcall(string.rep, "x", 1 << 22))
+      for i = 1, 100 do local garbage = ("x"):rep(1 << 18) .. i end
+      print(#("x"):rep(1 << 20))]])
+    assert.equal("1048576\tfalse\tnot enough memory\n1048576\n", output)
+    assert.equal(0, status)
+  end)
+
+  it("ends one that does not stop, saying why", function()
+    local code = "-e 't = {} while true do t[#t + 1] = {} end'"
+    local output, status = aioctl(code, "AIOCTL_MEMORY_LIMIT=1M")
+    assert.equal("aioctl: not enough memory (--memory-limit)\n", output)
+    assert.equal(1, status)
+  end)
+
+  it("counts the states of all threads together", function()
+    local output = aioctl("--memory-limit 6M -e " .. host.quote [[
+      local aio = require "aio"
+      local held = ("x"):rep(2 << 20)
+      local thread <close> = aio.iothread()
+      local task = thread:call(function() return #("x"):rep(2 << 20) end)
+      print(task:pjoin())
+      print(#held)]])
+    assert.equal("false\tnot enough memory\n2097152\n", output)
+  end)
+
+  it("is refused when nothing could start", function()
+    local output, status = aioctl("--memory-limit 1k -e 1")
+    assert.matches("^aioctl: %-%-memory%-limit: bad value '1k' %(expected a ",
+      output)
+    assert.equal(1, status)
+  end)
+end)

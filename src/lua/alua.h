@@ -128,6 +128,9 @@ int64_t alua_opt_seconds(lua_State *L, int arg);
 int64_t alua_opt_timeout(lua_State *L, int arg);
 /* A function, or a value with a metamethod __call. */
 void alua_check_callable(lua_State *L, int arg);
+/* "4k" -> 4096; false when @s is no size. */
+bool alua_parse_size(const char *s, int64_t *size);
+
 /* Integer or "4k" "1M" "2G" (binary). */
 int64_t alua_check_size(lua_State *L, int arg);
 bool alua_to_size(lua_State *L, int index, int64_t *size); /* is it one? */

@@ -58,8 +58,7 @@ void alua_check_callable(lua_State *L, int arg)
     }
 }
 
-/* "4k" -> 4096; false when @s is no size. */
-static bool parse_size(const char *s, int64_t *size)
+bool alua_parse_size(const char *s, int64_t *size)
 {
     static const char units[] = "kmgt";
     char *end;
@@ -90,7 +89,7 @@ bool alua_to_size(lua_State *L, int index, int64_t *size)
     int is_integer = 0;
 
     if (lua_type(L, index) == LUA_TSTRING) {
-        return parse_size(lua_tostring(L, index), size);
+        return alua_parse_size(lua_tostring(L, index), size);
     }
     *size = lua_tointegerx(L, index, &is_integer);
     return is_integer && *size >= 0;
@@ -101,7 +100,7 @@ int64_t alua_check_size(lua_State *L, int arg)
     int64_t size = -1;
 
     if (lua_type(L, arg) == LUA_TSTRING) {
-        if (!parse_size(lua_tostring(L, arg), &size)) {
+        if (!alua_parse_size(lua_tostring(L, arg), &size)) {
             luaL_argerror(L, arg,
                           "size expected: an integer, or a string "
                           "such as \"4k\", \"1M\", \"2G\"");

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "liothread.h"
+#include "memlimit.h"
 
 void state_plan_push(lua_State *L)
 {
@@ -73,7 +74,7 @@ static int open_libraries(lua_State *L)
 
 lua_State *state_new(const StatePlan *plan, Error **errp)
 {
-    lua_State *L = luaL_newstate();
+    lua_State *L = memlimit_newstate();
 
     if (!L) {
         error_setg(errp, "not enough memory for another Lua state");

@@ -5,6 +5,7 @@
  * options.c   the command line and its environment twins -> HostOptions
  * help.c      --help, --version, the usage message
  * chunk.c     running code: -e, -l, LUA_INIT, the script, commands, -m
+ * check.c     --check
  * report.c    error messages the way stock lua prints them
  * repl.c      -i
  * search.c    modules and commands that are part of the executable
@@ -31,6 +32,7 @@
 
 #define HOST_NAME "aioctl"
 #define HOST_EXIT_TIMEOUT 124
+#define HOST_MEMORY_LIMIT_MIN (256 * 1024) /* what starting takes, and some */
 
 typedef struct Error Error;
 typedef struct LoopDriver LoopDriver;
@@ -58,6 +60,8 @@ typedef struct HostOptions {
     bool stats_json;
     int64_t slow_ns; /* 0: do not watch */
     bool glib;
+    bool check;          /* compile only */
+    size_t memory_limit; /* bytes of Lua's memory; 0: none */
 } HostOptions;
 
 typedef struct Host {
@@ -113,6 +117,12 @@ bool chunk_run_options(Host *host, lua_State *L); /* -e, -l, -W, in order */
 bool chunk_run_script(Host *host, lua_State *L);  /* script, command or -m */
 bool chunk_run_file(Host *host, lua_State *L,
                     const char *path); /* NULL: stdin */
+
+/* ---- check.c ------------------------------------------------------------ */
+
+/* Compiles -e and the scripts named, or standard input; reports all that is
+ * wrong. */
+bool check_run(Host *host, lua_State *L);
 
 /* ---- report.c ----------------------------------------------------------- */
 

@@ -8,6 +8,7 @@
  * or with the signal, that the script earned.
  */
 #include "host/host.h"
+#include "memlimit.h"
 #include "slice.h"
 #include "trace.h"
 #include "vm.h"
@@ -108,6 +109,9 @@ static bool run_everything(Host *host, lua_State *L)
     HostOptions *options = &host->options;
     bool has_script = options->script < host->argc || options->module != NULL;
 
+    if (options->check) {
+        return check_run(host, L);
+    }
     if (options->print_version) {
         help_lua_version();
     }
@@ -302,7 +306,8 @@ int main(int argc, char **argv)
         help_version();
         return EXIT_SUCCESS;
     }
-    lua_State *L = luaL_newstate();
+    memlimit_set(host->options.memory_limit);
+    lua_State *L = memlimit_newstate();
     if (L == NULL) {
         report_message(HOST_NAME, "cannot create state: not enough memory");
         return EXIT_FAILURE;

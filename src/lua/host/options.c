@@ -10,6 +10,7 @@
  * the twins, as it ignores LUA_INIT.
  */
 #include "host/host.h"
+#include "alua.h"
 #include "aioctl/context.h"
 #include "aioctl/request.h"
 
@@ -155,6 +156,25 @@ static bool apply_control(HostOptions *options, const char *value)
     return true;
 }
 
+static bool apply_check(HostOptions *options, const char *value)
+{
+    options->check = true;
+    return true;
+}
+
+/* 0 takes back what the environment says. */
+static bool apply_memory_limit(HostOptions *options, const char *value)
+{
+    int64_t size;
+
+    if (!alua_parse_size(value, &size) || size > PTRDIFF_MAX ||
+        (size != 0 && size < HOST_MEMORY_LIMIT_MIN)) {
+        return bad_value(value, "a size of at least 256k, as 64M, or 0");
+    }
+    options->memory_limit = (size_t)size;
+    return true;
+}
+
 static bool apply_glib(HostOptions *options, const char *value)
 {
     options->glib = strcmp(value, "0") != 0;
@@ -172,6 +192,10 @@ const HostLongOption host_long_options[] = {
     {"on-error", "log|exit", "AIOCTL_ON_ERROR",
      "what an error nobody receives does (default exit)", false,
      apply_on_error},
+    {"memory-limit", "SIZE", "AIOCTL_MEMORY_LIMIT",
+     "what all of Lua may use together, as 64M", false, apply_memory_limit},
+    {"check", NULL, NULL, "compile the scripts named and run nothing", false,
+     apply_check},
     {"glib", NULL, "AIOCTL_GLIB",
      "wait in GLib's default main loop, for modules that use it", true,
      apply_glib},

@@ -6,6 +6,7 @@
  * with __tostring speaks for itself, anything else is named by its type.
  */
 #include "host/host.h"
+#include "memlimit.h"
 #include "vm.h"
 
 #include <stdarg.h>
@@ -73,7 +74,10 @@ void report_error(Host *host, lua_State *L)
     const char *message = lua_tostring(L, -1);
 
     if (message != NULL) {
-        report_message(host->progname, "%s", message);
+        bool limited =
+            memlimit_get() != 0 && strcmp(message, "not enough memory") == 0;
+        report_message(host->progname, "%s%s", message,
+                       limited ? " (--memory-limit)" : "");
     } else if (is_cancellation(L, -1)) {
         host->cancelled = true;
         if (host->progname == NULL && !host->vm->exiting) {
