@@ -91,7 +91,8 @@ local function run_step(folder, step)
 end
 
 describe("document", function()
-  local documents = host.lines("ls README.md CONTRIBUTING.md docs/*.md")
+  local documents = host.lines("ls README.md CONTRIBUTING.md docs/*.md " ..
+    "docs/guide/*.md")
   local ran = 0
 
   for _, path in ipairs(documents) do

@@ -283,9 +283,11 @@ static void run_line(Repl *r, lua_State *L)
     }
     if (status != LUA_OK) {
         report_error(r->host, L);
-        signals_forgive();
     } else {
         print_results(r, L);
+    }
+    if (status != LUA_OK || (r->terminal && signals_deadly() == SIGINT)) {
+        signals_forgive(); /* what was typed has dealt with it */
     }
 }
 
