@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "lcheck.h"
+#include "lchild.h"
 #include "lfile.h"
 #include "lproc.h"
 
@@ -54,17 +55,10 @@ static void add_descriptors(const SpawnCall *call,
     }
 }
 
-/* No signal blocked, none ignored; also not those that the C library keeps to
- * itself, which sigfillset() leaves out. */
 static void set_attributes(const SpawnCall *call, posix_spawnattr_t *attr)
 {
-    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
-    sigset_t none, all;
+    short flags = child_reset_signals(attr);
 
-    sigemptyset(&none);
-    memset(&all, 0xff, sizeof(all));
-    posix_spawnattr_setsigmask(attr, &none);
-    posix_spawnattr_setsigdefault(attr, &all);
     if (call->session) {
         flags |= POSIX_SPAWN_SETSID;
     } else if (call->group) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lchild.h"
 #include "liothread.h"
 #include "memlimit.h"
 
@@ -63,6 +64,7 @@ static int open_libraries(lua_State *L)
 
     luaL_checkversion(L);
     luaL_openlibs(L);
+    child_install(L);
     if (plan->prepare) {
         plan->prepare(L);
     }
