@@ -25,17 +25,26 @@ local function create(name, options)
   check_init(type(options) == "table" and options.init or nil)
   local ok, thread, message, errno = pcall(make, name, options)
   if not ok then
-    error((tostring(thread):gsub("'%?'", "'iothread'", 1)), 3)
+    if type(thread) ~= "string" then
+      error(thread, 0) -- a cancellation
+    end
+    error((thread:gsub("'%?'", "'iothread'", 1)), 3)
   end
   return thread, message, errno
 end
 
--- The thread is closed again when this fails: nobody has it yet.
+-- The thread is closed again when this fails: nobody has it yet.  The error is
+-- raised as it is, with its traceback.
 local function call(thread, fn, ...)
-  local ok, err = thread:call(fn, ...):pjoin()
-  if not ok then
+  local task = thread:call(fn, ...)
+  local waited, ok = pcall(task.pjoin, task)
+  if not waited or not ok then
     thread:close()
-    error(err, 0)
+  end
+  if not waited then
+    error(ok, 0) -- it is we who were cancelled
+  elseif not ok then
+    task:join()
   end
 end
 

@@ -42,17 +42,52 @@ local function is_stale(where)
   return not ok and errno == aio.errno.ECONNREFUSED
 end
 
-local function bind(sock, where, opts)
-  local ok, message, errno = core.bind(sock, where, opts.perm)
-  if ok or errno ~= aio.errno.EADDRINUSE or where:family() ~= "unix"
-    or where:path():sub(1, 1) == "@" then
-    return ok, message, errno
+local LOCK_PATIENCE <const> = 5 -- seconds; it is held for about a millisecond
+
+-- Locks the folder of a socket file: between bind() and listen() the socket
+-- looks stale to others.  nil, message, errno: EWOULDBLOCK when somebody keeps
+-- the lock, else the folder cannot be locked; then nothing is replaced in it.
+local function lock_folder(where)
+  local start = aio.now()
+  while true do
+    local lock, message, errno = core.lock_folder(where)
+    if lock or errno ~= aio.errno.EWOULDBLOCK then
+      return lock, message, errno
+    elseif aio.now() - start > LOCK_PATIENCE then
+      return nil, message .. ": another program keeps this folder locked", errno
+    end
+    aio.sleep(0.001)
   end
-  if not is_stale(where) then
-    return nil, message, errno
+end
+
+local function bind(sock, where, opts, lock)
+  local ok, message, errno = core.bind(sock, where, opts.perm)
+  if ok or errno ~= aio.errno.EADDRINUSE or not lock
+    or not is_stale(where) then
+    return ok, message, errno
   end
   os.remove(where:path())
   return core.bind(sock, where, opts.perm)
+end
+
+local function bind_and_listen(sock, where, opts, lock)
+  local ok, message, errno = bind(sock, where, opts, lock)
+  if ok and where:type() ~= "datagram" then
+    ok, message, errno = core.listen(sock, opts.backlog or 4096)
+  end
+  return ok, message, errno
+end
+
+local function listen_at_path(sock, where, opts)
+  local lock <close>, message, errno = lock_folder(where)
+  if not lock and errno == aio.errno.EWOULDBLOCK then
+    return nil, message, errno
+  end
+  return bind_and_listen(sock, where, opts, lock)
+end
+
+local function has_path(where)
+  return where:family() == "unix" and where:path():sub(1, 1) ~= "@"
 end
 
 local function listen_on(where, opts)
@@ -63,10 +98,8 @@ local function listen_on(where, opts)
   local ok
   ok, message, errno = options.apply(sock, opts, "listen")
   if ok then
-    ok, message, errno = bind(sock, where, opts)
-  end
-  if ok and where:type() ~= "datagram" then
-    ok, message, errno = core.listen(sock, opts.backlog or 4096)
+    local listen = has_path(where) and listen_at_path or bind_and_listen
+    ok, message, errno = listen(sock, where, opts)
   end
   if not ok then
     sock:close()

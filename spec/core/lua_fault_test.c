@@ -417,6 +417,29 @@ SCENARIO(objects_that_cross, false,
          "  f:close() return w, c end, aio.self():waker(), r, f, "
          "  aio.context()):join() aio.park(1) r:close() f:close() t:close()")
 
+SCENARIO(sockets_that_cross, false,
+         "local t <close> = aio.iothread() "
+         "local core = require 'aio.net.core' "
+         "local function load() package.preload['aio.net'] = function() "
+         "  return require 'aio.net.core' end end load() t:call(load):join() "
+         "local a, b = core.pair('stream') a:send('x') b:recv_line(0) "
+         "local c = aio.sync.chan(0) t:call(function() end, c):join() "
+         "c:try_put(a) "
+         "local s = t:call(function(s) s:send('y') return s end, a):join() "
+         "b:recv(1) s:close() b:close() t:close()")
+
+SCENARIO(selecting_shared_channels, false,
+         "local t <close> = aio.iothread() "
+         "local c, d = t:channel(0), t:channel(1) "
+         "local cases = {c, {put = d, value = {'v' .. 1}}, "
+         "  {put = c, value = aio.buf(3)}} "
+         "aio.select(cases) aio.select(cases, 0.0005) "
+         "local e = t:call(function(c) c:put('a') c:get(1):close() end, c) "
+         "aio.select(cases, 1) aio.select({cases[3]}, 1) e:pjoin() "
+         "local u = aio.spawn(aio.select, {c}) aio.yield() "
+         "c:try_put('w') u:cancel() u:pjoin() local x = t:channel(1) "
+         "local y = t:channel(1) x:try_put({y}) y:try_put({x}) t:close()")
+
 SCENARIO(offload, false,
          "local s, b = aio.offload(function(s, b) return s .. s, b end, "
          "  'a' .. 1, aio.buf(5)) b:close() "

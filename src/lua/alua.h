@@ -93,6 +93,8 @@ struct LuaHandle {
 /* Fills in name (string at @name_arg, or none) and the origin of the caller. */
 void handle_open(lua_State *L, LuaHandle *h, LuaContext *owner,
                  const char *kind, int name_arg);
+/* Opens again what was closed, under its old origin. */
+void handle_link(LuaHandle *h, LuaContext *owner);
 /* Disarms, calls h->release, unlinks, clears owner; idempotent. */
 void handle_close(lua_State *L, LuaHandle *h);
 void handle_arm(lua_State *L, LuaHandle *h, int index); /* anchors too */

@@ -22,7 +22,6 @@ enum { FAILURES_MAX = 100 }; /* in a row; then --on-error=log removes it */
 void handle_open(lua_State *L, LuaHandle *h, LuaContext *owner,
                  const char *kind, int name_arg)
 {
-    LuaVM *vm = owner->vm;
     const char *name = name_arg ? luaL_optstring(L, name_arg, NULL) : NULL;
 
     h->kind = kind;
@@ -32,6 +31,13 @@ void handle_open(lua_State *L, LuaHandle *h, LuaContext *owner,
     int line = alua_caller(L, 1);
     alua_format_origin(L, -1, line, h->origin, sizeof(h->origin));
     lua_pop(L, 1);
+    handle_link(h, owner);
+}
+
+void handle_link(LuaHandle *h, LuaContext *owner)
+{
+    LuaVM *vm = owner->vm;
+
     h->owner = owner;
     h->prev = NULL;
     h->next = vm->handles;

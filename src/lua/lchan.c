@@ -10,15 +10,14 @@
  * Getters wait only while nothing is queued and no putter waits; putters wait
  * only while the queue is full.  Both queues are FIFO.
  *
- * @at is the channel's index on the stack: select() has several.  All that
- * holds until the channel is sent to another thread: see lchan.h.
+ * @at: the channel's index on the stack.  What happens when a channel is sent
+ * to another thread: lchan.h.
  */
 #include <errno.h>
 
 #include "lchan.h"
 
 enum { UV_ITEMS = 1 };
-
 static LuaChan *chan_check(lua_State *L)
 {
     return alua_check(L, 1, &chan_class);
@@ -93,16 +92,26 @@ static bool chan_offer(lua_State *L, LuaChan *self, int at)
     return false;
 }
 
-/* Room was made: queue the value of the first waiting putter. */
+/* Room was made: queue the value of the first waiting putter.  Its place is
+ * made before, which may raise: then the putter still waits. */
 static void chan_admit(lua_State *L, LuaChan *self, int at)
 {
-    LuaSyncWait *putter = lsync_first(&self->putters);
-
-    if (putter && chan_count(self) < self->capacity) {
-        take_from(L, putter);
-        items_add(L, self, at, false); /* may raise: the putter still waits */
-        lsync_give(&self->putters);
+    if (!self->putters.head || chan_count(self) >= self->capacity) {
+        return;
     }
+    lua_pushboolean(L, true);
+    items_add(L, self, at, false);
+    self->tail--;
+    LuaSyncWait *putter = lsync_give(&self->putters);
+    lua_getiuservalue(L, at, UV_ITEMS);
+    if (putter) {
+        take_from(L, putter);
+        self->tail++;
+    } else {
+        lua_pushnil(L); /* another thread has served the only one */
+    }
+    lua_rawseti(L, -2, self->tail - (putter != NULL));
+    lua_pop(L, 1);
 }
 
 /* Pushes the next value, if there is one. */
@@ -322,11 +331,6 @@ static int source_try(lua_State *L, void *source, int at, int value)
 {
     LuaChan *self = source;
 
-    if (self->shared) {
-        return luaL_error(L, "aio.select: a channel that was sent to another "
-                             "thread cannot be a case: get() from it in a task "
-                             "that puts to one that was not");
-    }
     if (!value) {
         if (!chan_take(L, self, at)) {
             if (!self->closed) {
@@ -357,10 +361,6 @@ static WaitQueue *source_queue(void *source, int value)
 
 static int source_finish(lua_State *L, void *source, int at, LuaSyncWait *wait)
 {
-    if (wait->moved) {
-        return luaL_error(L, "aio.select: the channel was sent to another "
-                             "thread meanwhile");
-    }
     if (wait->closed && wait->value) {
         return chan_push_closed(L);
     }

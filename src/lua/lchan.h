@@ -16,6 +16,7 @@ typedef struct LuaChan {
     lua_Integer capacity;
     lua_Integer head, tail; /* keys of the queued values */
     bool closed;
+    bool sharing; /* chan_share() is looking at the queued values */
     WaitQueue getters, putters;
     SharedChan *shared; /* not NULL: the rest is not used any more */
 } LuaChan;
@@ -40,5 +41,7 @@ int shared_get(lua_State *L, SharedChan *chan, int64_t deadline);
 int shared_try_put(lua_State *L, SharedChan *chan);
 int shared_try_get(lua_State *L, SharedChan *chan);
 void lsharedchan_open(lua_State *L);
+
+extern const CrossWords chan_put_words;
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 static const CrossClass *const cross_classes[] = {
-    &chan_cross,  &buf_cross,    &file_cross,
+    &chan_cross,  &buf_cross,    &file_cross,    &sock_cross,
     &waker_cross, &remote_cross, &context_cross,
 };
 
@@ -24,6 +24,37 @@ const CrossClass *cross_class_of(lua_State *L, int arg)
         }
     }
     return NULL;
+}
+
+void cross_hold(lua_State *L, int held, int index, unsigned n)
+{
+    if (lua_isnil(L, held)) {
+        lua_newtable(L);
+        lua_replace(L, held);
+    }
+    lua_pushvalue(L, index);
+    lua_rawseti(L, held, (lua_Integer)n + 1);
+}
+
+const char *cross_push_loopless(lua_State *L, const CrossClass *cls)
+{
+    return lua_pushfstring(L,
+                           "%s cannot be used in aio.offload(), which has no "
+                           "loop (aio.iothread() has one)",
+                           cls->cls->name);
+}
+
+void cross_restore(CrossPack *pack)
+{
+    for (unsigned i = 0; i < pack->nobjects; i++) {
+        CrossObject *o = &pack->objects[i];
+
+        if (o->cls->restore) {
+            o->cls->restore(o->from, o->what);
+            o->what = NULL;
+        }
+    }
+    cross_free(pack);
 }
 
 void cross_free(CrossPack *pack)

@@ -25,7 +25,7 @@ typedef struct CrossClass CrossClass;
 typedef struct CrossObject {
     const CrossClass *cls;
     void *what;       /* NULL once it has arrived */
-    AluaObject *from; /* the sender's, while packing */
+    AluaObject *from; /* the sender's, while it may be restored */
 } CrossObject;
 
 /* How objects of one class travel. */
@@ -36,6 +36,9 @@ struct CrossClass {
     void *(*take)(lua_State *L, int arg, const char **why);
     /* The message is complete: let go of what was moved.  May be NULL. */
     void (*commit)(AluaObject *from, void *what);
+    /* It was not sent after all: give @from back what commit() took, and free
+     * @what.  NULL with commit. */
+    void (*restore)(AluaObject *from, void *what);
     /* Push the receiver's object and set o->what to NULL once it owns it. */
     void (*arrive)(lua_State *L, CrossObject *o);
     void (*drop)(void *what); /* any thread */
@@ -43,7 +46,7 @@ struct CrossClass {
 };
 
 extern const CrossClass waker_cross, remote_cross, chan_cross, buf_cross,
-    file_cross, context_cross;
+    file_cross, sock_cross, context_cross;
 
 typedef struct CrossPack {
     size_t len, size; /* of data: used, allocated */
@@ -58,6 +61,7 @@ typedef struct CrossPack {
  * and the rest, which are numbered. */
 typedef struct CrossWords {
     const char *first, *rest;
+    bool loopless; /* the receiver has no loop */
 } CrossWords;
 
 /*
@@ -67,6 +71,16 @@ typedef struct CrossWords {
  * coroutine cannot be sent to another thread".
  */
 CrossPack *cross_pack(lua_State *L, int count, const CrossWords *words);
+
+/*
+ * cross_pack_held: the same for a message that might not be sent
+ *
+ * Pushes what keeps the objects that moved; while it is there cross_restore()
+ * can give them back.
+ */
+CrossPack *cross_pack_held(lua_State *L, int count, const CrossWords *words);
+/* Instead of sending it; frees it. */
+void cross_restore(CrossPack *pack);
 
 /* Raises what cross_pack() would; moves nothing. */
 void cross_check(lua_State *L, int count, const CrossWords *words);
@@ -99,6 +113,11 @@ void cross_push_code(lua_State *L, int index);
  * keeps anything, so one function may serve for all of the same code. */
 void cross_load_code(lua_State *L, const char *code, size_t len,
                      bool stateless);
+/* Keeps the object at @index, number @n of a message, in the table at @held,
+ * nil at first. */
+void cross_hold(lua_State *L, int held, int index, unsigned n);
+/* Pushes why it cannot be sent to a state without a loop. */
+const char *cross_push_loopless(lua_State *L, const CrossClass *cls);
 /* The row of the object at @arg, or NULL. */
 const CrossClass *cross_class_of(lua_State *L, int arg);
 /* The name of the module or function at @arg, or NULL.  @rebuild: look at what

@@ -41,6 +41,17 @@ static void buf_commit(AluaObject *from, void *what)
     slab_unregister(moved->slab);
 }
 
+static void buf_restore(AluaObject *from, void *what)
+{
+    LuaBuf *b = (LuaBuf *)from;
+    MovedBuf *moved = what;
+
+    b->slab = moved->slab;
+    b->base = b->slab->base;
+    b->size = b->slab->size;
+    free(moved);
+}
+
 static void buf_arrive(lua_State *L, CrossObject *o)
 {
     LuaBuf *b = buf_push_closed(L);
@@ -67,6 +78,7 @@ const CrossClass buf_cross = {
     .cls = &buf_class,
     .take = buf_take,
     .commit = buf_commit,
+    .restore = buf_restore,
     .arrive = buf_arrive,
     .drop = buf_drop,
     .loopless = true,

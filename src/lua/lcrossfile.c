@@ -43,6 +43,10 @@ static void *file_take(lua_State *L, int arg, const char **why)
     *copy = *f;
     copy->fd = fd;
     copy->path = path;
+    copy->borrowed = false; /* the duplicate is the receiver's to close */
+    copy->slot_ctx = NULL;  /* and not registered anywhere */
+    copy->slot = 0;
+    copy->uses = 0;
     return copy;
 }
 

@@ -30,6 +30,8 @@ typedef struct Packer {
     uint32_t numbered; /* tables, functions, objects so far */
     int depth;
     bool dry;     /* nothing is moved */
+    bool hold;    /* what is moved may have to go back */
+    int held;     /* stack index of the table that keeps it, nil at first */
     bool retried; /* names of modules are up to date */
     bool retry;   /* failed; but they might have been the reason */
 } Packer;
@@ -266,10 +268,16 @@ static void put_object(Packer *p, int index, const CrossFrame *frame)
                  named ? lua_tostring(L, -1) : "", named ? ")" : "");
         refuse_type(p, frame, what);
     }
+    if (p->words->loopless && !cls->loopless) {
+        refuse(p, frame, cross_push_loopless(L, cls));
+    }
     if (put_again(p, index)) {
         return;
     }
     CrossPack *pack = p->pack;
+    if (p->hold && cls->restore) {
+        cross_hold(L, p->held, index, pack->nobjects);
+    }
     CrossObject *grown =
         realloc(pack->objects, (pack->nobjects + 1) * sizeof(CrossObject));
     if (!grown) {
@@ -361,6 +369,9 @@ static int pack_all(lua_State *L)
     int count = lua_gettop(L) - 1;
 
     luaL_checkstack(L, LUA_MINSTACK, "message to another thread");
+    lua_pushnil(L);
+    lua_replace(L, count + 1);
+    p->held = count + 1;
     p->L = L;
     p->pack->count = (unsigned)count;
     if (p->retried) {
@@ -377,9 +388,10 @@ static int pack_all(lua_State *L)
         if (o->cls->commit && !p->dry) {
             o->cls->commit(o->from, o->what);
         }
-        o->from = NULL;
+        o->from = p->hold ? o->from : NULL;
     }
-    return 0;
+    lua_settop(L, p->held);
+    return 1;
 }
 
 static int try_pack(lua_State *L, int count, Packer *p)
@@ -393,7 +405,7 @@ static int try_pack(lua_State *L, int count, Packer *p)
         lua_pushvalue(L, first + i);
     }
     lua_pushlightuserdata(L, p);
-    int status = lua_pcall(L, count + 1, 0, 0);
+    int status = lua_pcall(L, count + 1, p->hold ? 1 : 0, 0);
     free(p->seen.slots);
     if (status != LUA_OK) {
         cross_free(p->pack);
@@ -403,7 +415,8 @@ static int try_pack(lua_State *L, int count, Packer *p)
 
 static CrossPack *pack_or_raise(lua_State *L, int count, Packer *p)
 {
-    const Packer again = {.words = p->words, .dry = p->dry, .retried = true};
+    const Packer again = {
+        .words = p->words, .dry = p->dry, .hold = p->hold, .retried = true};
 
     luaL_checkstack(L, count + 4, "too many values for another thread");
     int status = try_pack(L, count, p);
@@ -421,6 +434,11 @@ static CrossPack *pack_or_raise(lua_State *L, int count, Packer *p)
 CrossPack *cross_pack(lua_State *L, int count, const CrossWords *words)
 {
     return pack_or_raise(L, count, &(Packer){.words = words});
+}
+
+CrossPack *cross_pack_held(lua_State *L, int count, const CrossWords *words)
+{
+    return pack_or_raise(L, count, &(Packer){.words = words, .hold = true});
 }
 
 void cross_check(lua_State *L, int count, const CrossWords *words)

@@ -103,12 +103,6 @@ static void get_object(lua_State *L, Unpacker *u)
     CrossObject *o = &u->pack->objects[get_u32(u)];
 
     luaL_checkstack(L, 8, "message from another thread");
-    if (!o->cls->loopless && !alua_vm(L)->home) {
-        luaL_error(L,
-                   "%s cannot be used in aio.offload(), which has no loop "
-                   "(aio.iothread() has one)",
-                   o->cls->cls->name);
-    }
     o->cls->arrive(L, o);
     number_it(L, u);
 }

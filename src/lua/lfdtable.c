@@ -106,6 +106,13 @@ struct LuaFdWatch *lfdtable_watch(const LuaContext *c, int fd)
     return user ? user->watch : NULL;
 }
 
+bool lfdtable_is_used(const LuaContext *c, int fd)
+{
+    FdUser *user = user_of(c, fd);
+
+    return user && (user->handle || user->watch);
+}
+
 void lfdtable_drop(LuaContext *c, int fd)
 {
     FdUser *user = user_of(c, fd);

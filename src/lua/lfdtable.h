@@ -37,6 +37,9 @@ struct LuaFdWatch *lfdtable_watch(const LuaContext *c, int fd);
 typedef bool LuaFdYield(void *opaque);
 bool lfdtable_claim_shy(LuaContext *c, int fd, LuaFdYield *yield, void *opaque);
 
+/* Has it a handler, or does a task wait for it?  Not a shy one. */
+bool lfdtable_is_used(const LuaContext *c, int fd);
+
 /* Nobody watches @fd any more. */
 void lfdtable_drop(LuaContext *c, int fd);
 

@@ -6,9 +6,7 @@
  * any time, so it is no deadlock while there is one (unless it is unref'd); it
  * does not keep the program running, its calls do.
  *
- * Closing asks the thread to end and waits: a task parks, a callback or the
- * collector blocks, with a limit, for the thread might never come back from
- * somebody's C code.
+ * Making one parks until the thread has a VM.
  */
 #include "base/counted.h"
 #include "liothread.h"
@@ -21,16 +19,7 @@
 #include "lchan.h"
 #include "open.h"
 
-#define JOIN_NS (4 * CLOCK_NS_PER_S)   /* a VM gives up on its tasks sooner */
-#define KICK_NS (50 * CLOCK_NS_PER_MS) /* between two interruptions */
-
-typedef struct IOThreadHandle {
-    AluaObject object;
-    Thread *thread;                     /* NULL: closed */
-    struct IOThreadHandle *prev, *next; /* priv->iothreads */
-} IOThreadHandle;
-
-static const AluaClass iothread_class;
+enum { NAME_LENGTH_MAX = 255 };
 
 Thread *thread_ref(Thread *t)
 {
@@ -55,160 +44,18 @@ void thread_unref(Thread *t)
     free_counted(t);
 }
 
-/* ---- the end ------------------------------------------------------------ */
-
-/* Is it something that may wake a parked task? */
-static void set_counted(Thread *t, bool counted)
-{
-    uint64_t *refd = &t->owner->vm->priv->iothreads_refd;
-
-    *refd += (uint64_t)counted - (uint64_t)t->counted;
-    t->counted = counted;
-}
-
-/* The thread has said that it is over. */
-static void over_deliver(PortNode *node)
-{
-    Thread *t = (Thread *)((char *)node - offsetof(Thread, over));
-
-    t->ended = true;
-    set_counted(t, false);
-    waitq_wake_all(&t->closers);
-    thread_unref(t);
-}
-
-static void thread_end(Thread *t)
-{
-    if (t->closing) {
-        return;
-    }
-    t->closing = true;
-    thread_ref(t);
-    if (port_post(t->port, &t->close) != PORT_POSTED) {
-        thread_unref(t); /* it has ended by itself */
-    } else {
-        thread_kick(t);
-    }
-}
-
-/* Blocks; false when it does not come back. */
-static bool wait_done(Thread *t)
-{
-    int64_t now = clock_realtime_ns(), until = now + JOIN_NS;
-
-    pthread_mutex_lock(&t->lock);
-    while (!t->done && now < until) {
-        struct timespec next = clock_timespec(now + KICK_NS);
-
-        pthread_cond_timedwait(&t->done_cond, &t->lock, &next);
-        now = clock_realtime_ns();
-        thread_kick(t); /* what spins may have begun after the last one */
-    }
-    bool done = t->done;
-    pthread_mutex_unlock(&t->lock);
-    return done;
-}
-
-static void thread_join(Thread *t)
-{
-    if (t->iothread && !t->stuck) {
-        iothread_destroy(t->iothread);
-        t->iothread = NULL;
-    }
-}
-
-static void forget(IOThreadHandle *h)
-{
-    LuaVMPrivate *priv = h->object.vm->priv;
-
-    set_counted(h->thread, false);
-    *(h->prev ? &h->prev->next : &priv->iothreads) = h->next;
-    if (h->next) {
-        h->next->prev = h->prev;
-    }
-    h->thread = NULL;
-}
-
-/* Without a task.  A thread that does not end is left behind, with all that it
- * might use. */
-static void close_blocking(IOThreadHandle *h)
-{
-    Thread *t = h->thread;
-
-    thread_end(t);
-    forget(h);
-    if (wait_done(t)) {
-        thread_join(t);
-        thread_unref(t);
-    }
-}
-
-static void close_parking(IOThreadHandle *h, LuaTask *task)
-{
-    Thread *t = thread_ref(h->thread);
-    Waiter w;
-
-    thread_end(t);
-    while (!t->ended) {
-        w = (Waiter){0};
-        task->deaf = true; /* as for I/O: it is over when it is over */
-        if (waitq_wait(&t->closers, &w, task, task_deadline(KICK_NS)) ==
-            PARK_TIMEOUT) {
-            thread_kick(t);
-        }
-        task->deaf = false;
-    }
-    if (h->thread) { /* the first closer to wake */
-        forget(h);
-        thread_join(t);
-        thread_unref(t);
-    }
-    thread_unref(t);
-}
-
-/* thread:close(): cancel what runs in it and wait for its end; idempotent */
-static int iothread_close(lua_State *L)
-{
-    IOThreadHandle *h = alua_check(L, 1, &iothread_class);
-
-    if (!h->thread) {
-        return 0;
-    }
-    if (task_may_park(L)) {
-        close_parking(h, h->object.vm->current);
-    } else {
-        close_blocking(h);
-    }
-    return 0;
-}
-
-static int iothread_gc(lua_State *L)
-{
-    IOThreadHandle *h = lua_touserdata(L, 1);
-
-    if (h->thread) {
-        lua_warning(L, "aio.iothread collected while open: ", 1);
-        lua_warning(L, h->thread->name, 0);
-        close_blocking(h);
-    }
-    return 0;
-}
-
-void iothread_end_all(LuaVM *vm)
-{
-    for (IOThreadHandle *h = vm->priv->iothreads; h; h = h->next) {
-        thread_end(h->thread);
-    }
-}
-
-void iothread_join_all(LuaVM *vm)
-{
-    while (vm->priv->iothreads) {
-        close_blocking(vm->priv->iothreads);
-    }
-}
-
 /* ---- making ------------------------------------------------------------- */
+
+static void begin_deliver(PortNode *node)
+{
+    Thread *t = (Thread *)((char *)node - offsetof(Thread, begin));
+
+    t->begun = true;
+    if (t->starter) {
+        task_wake(t->starter);
+    }
+    thread_unref(t);
+}
 
 static Thread *thread_new(LuaVM *vm)
 {
@@ -216,14 +63,16 @@ static Thread *thread_new(LuaVM *vm)
 
     t->refs = 1;
     t->owner = port_ref(port_of(vm));
-    t->over.deliver = over_deliver;
+    t->begin.deliver = begin_deliver;
+    t->over.deliver = thread_over;
     pthread_mutex_init(&t->lock, NULL);
     pthread_cond_init(&t->done_cond, NULL);
     return t;
 }
 
-/* NULL: the reason is in @err. */
-static Thread *thread_start(lua_State *L, Thread *t, AioIOThreadParams *params,
+/* Parks @task until the thread has begun, which takes no longer because the
+ * task is cancelled.  NULL: the reason is in @err. */
+static Thread *thread_start(LuaTask *task, Thread *t, AioIOThreadParams *params,
                             Error **err)
 {
     params->begin = thread_begin;
@@ -234,6 +83,10 @@ static Thread *thread_start(lua_State *L, Thread *t, AioIOThreadParams *params,
         return NULL;
     }
     t->name = iothread_get_id(t->iothread);
+    for (t->starter = task; !t->begun;) {
+        task_park_uncancellable(task, PARK_ON_WORLD);
+    }
+    t->starter = NULL;
     if (t->why) {
         error_setg(err, "iothread '%s': %s", t->name, t->why);
         thread_join(t);
@@ -247,8 +100,12 @@ static const char *opt_name(lua_State *L, int arg)
     size_t len;
     const char *name = luaL_optlstring(L, arg, NULL, &len);
 
-    luaL_argcheck(L, !name || strlen(name) == len, arg,
-                  "a name must not contain zeros");
+    if (name) {
+        luaL_argcheck(L, strlen(name) == len, arg,
+                      "a name must not contain zeros");
+        luaL_argcheck(L, len > 0 && len <= NAME_LENGTH_MAX, arg,
+                      "a name of 1 to 255 bytes expected");
+    }
     return name;
 }
 
@@ -269,6 +126,7 @@ static int iothread_new_lua(lua_State *L)
     params.fdmon = vm->default_fdmon;
     vm_check_thread(L, vm);
     vm_need_home(L, vm);
+    LuaTask *task = task_check_can_park(L);
     lua_settop(L, 2);
     if (!lua_isnil(L, 2)) {
         thread_options(L, &params, cpus);
@@ -277,7 +135,7 @@ static int iothread_new_lua(lua_State *L)
     state_plan_push(L);
     Thread *t = thread_new(vm);
     state_plan_init(L, &t->plan);
-    if (!thread_start(L, t, &params, &err)) {
+    if (!thread_start(task, t, &params, &err)) {
         thread_unref(t);
         return alua_raise_error(L, err);
     }
@@ -287,7 +145,7 @@ static int iothread_new_lua(lua_State *L)
         h->next->prev = h;
     }
     vm->priv->iothreads = h;
-    set_counted(t, true);
+    thread_set_counted(t, true);
     return 1;
 }
 
@@ -364,14 +222,14 @@ static int iothread_ref(lua_State *L)
 {
     Thread *t = iothread_check(L)->thread;
 
-    set_counted(t, !t->ended);
+    thread_set_counted(t, !t->ended);
     lua_settop(L, 1);
     return 1;
 }
 
 static int iothread_unref(lua_State *L)
 {
-    set_counted(iothread_check(L)->thread, false);
+    thread_set_counted(iothread_check(L)->thread, false);
     lua_settop(L, 1);
     return 1;
 }
@@ -408,7 +266,7 @@ static const luaL_Reg iothread_metamethods[] = {
     {NULL, NULL},
 };
 
-static const AluaClass iothread_class = {
+const AluaClass iothread_class = {
     .name = "aio.iothread",
     .methods = iothread_methods,
     .metamethods = iothread_metamethods,

@@ -2,6 +2,7 @@
  * liothread.h - a thread with a context and a VM of its own
  *
  *   liothread.c     class aio.iothread: the owner's side
+ *   liothreadend.c  closing it
  *   liothreadopts.c its options
  *   liothreadrun.c  what runs in the thread: its VM, serving calls, the end
  *   licall.c        one call: from the owner's task to a task of the thread
@@ -55,9 +56,12 @@ struct Thread {
 
     /* The owner's. */
     IOThread *iothread; /* NULL: joined */
+    LuaTask *starter;   /* waits until it has begun */
+    bool begun;
     bool closing, ended;
     bool counted; /* in priv->iothreads_refd */
     WaitQueue closers;
+    PortNode begin;             /* its VM is made, or cannot be */
     PortNode close, exit, over; /* ask it to end; os.exit(); it has ended */
 
     /* The thread's. */
@@ -75,8 +79,25 @@ struct Thread {
     int exit_code; /* of os.exit() */
 };
 
+typedef struct IOThreadHandle {
+    AluaObject object;
+    Thread *thread;                     /* NULL: closed */
+    struct IOThreadHandle *prev, *next; /* priv->iothreads */
+} IOThreadHandle;
+
+extern const AluaClass iothread_class;
+
 Thread *thread_ref(Thread *t);
 void thread_unref(Thread *t);
+
+/* ---- liothreadend.c ----------------------------------------------------- */
+
+/* Is it something that may wake a parked task? */
+void thread_set_counted(Thread *t, bool counted);
+void thread_over(PortNode *node); /* the thread has said that it is over */
+void thread_join(Thread *t);      /* it has ended, or never began */
+int iothread_close(lua_State *L);
+int iothread_gc(lua_State *L);
 
 /* ---- liothreadopts.c ---------------------------------------------------- */
 

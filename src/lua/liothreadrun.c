@@ -1,10 +1,11 @@
 /*
  * liothreadrun.c - what runs in an iothread: its VM, serving calls, the end
  *
- * The VM is made before the owner goes on, so that its port is there, and takes
- * the IOThread's context as its home.  Its main task serves: it makes a task
- * for each call and parks.  When asked to end it leaves, and the VM shuts down
- * as a program does: all tasks are cancelled and get their time to unwind.
+ * The VM is made before the owner's task goes on, so that its port is there,
+ * and takes the IOThread's context as its home.  Its main task serves: it makes
+ * a task for each call and parks.  When asked to end it leaves, and the VM
+ * shuts down as a program does: all tasks are cancelled and get their time to
+ * unwind.
  *
  * What is nobody's in the thread is the owner's: errors that nobody receives,
  * and os.exit(), which ends the whole program.
@@ -230,12 +231,10 @@ static int load_core(lua_State *L)
     return 0;
 }
 
-void thread_begin(AioContext *ctx, void *opaque)
+static void make_vm(Thread *t, AioContext *ctx)
 {
-    Thread *t = opaque;
     Error *err = NULL;
 
-    t->id = pthread_self();
     t->L = state_new(&t->plan, &err);
     t->vm = t->L ? vm_open_in(t->L, ctx, &err) : NULL;
     if (!t->vm) {
@@ -248,6 +247,13 @@ void thread_begin(AioContext *ctx, void *opaque)
     if (lua_pcall(t->L, 0, 0, 0) != LUA_OK) {
         t->why = check_strdup(lua_tostring(t->L, -1));
     }
+}
+
+void thread_begin(AioContext *ctx, void *opaque)
+{
+    Thread *t = opaque;
+
+    t->id = pthread_self();
 }
 
 /* The main task.  Its park counts as one that the world can end: whatever the
@@ -292,15 +298,33 @@ static bool end_vm(Thread *t)
     return !stuck;
 }
 
+/* Tells the owner whether there is a VM.  False: there is not, or nobody is
+ * left who wants to know. */
+static bool begin(Thread *t, AioContext *ctx)
+{
+    make_vm(t, ctx);
+    bool ok = !t->why;
+
+    if (!ok && t->L) {
+        lua_close(t->L);
+    }
+    thread_ref(t);
+    if (port_post(t->owner, &t->begin) != PORT_POSTED) {
+        if (ok) {
+            end_vm(t);
+        }
+        thread_unref(t);
+        return false;
+    }
+    return ok;
+}
+
 void thread_body(AioContext *ctx, void *opaque)
 {
     Thread *t = opaque;
 
-    if (t->why) {
-        if (t->L) {
-            lua_close(t->L);
-        }
-        return; /* the owner knows why */
+    if (!begin(t, ctx)) {
+        return;
     }
     thread_ref(t);
     be_kickable(t->vm);

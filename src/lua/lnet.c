@@ -56,6 +56,18 @@ static void unlink_socket_file(LuaSock *s)
     s->unlink_path = NULL;
 }
 
+void sock_close_fd(LuaSock *s)
+{
+    if (s->unlink_path) {
+        unlink_socket_file(s);
+    }
+    close(s->fd);
+    s->fd = -1;
+    free(s->input);
+    s->input = NULL;
+    s->input_at = s->input_end = s->input_size = 0;
+}
+
 static void sock_release(LuaHandle *h)
 {
     LuaSock *s = (LuaSock *)h;
@@ -65,15 +77,8 @@ static void sock_release(LuaHandle *h)
     }
     if (s->fd >= 0) {
         sock_unwatch(s);
-        if (s->unlink_path) {
-            unlink_socket_file(s);
-        }
-        close(s->fd);
-        s->fd = -1;
+        sock_close_fd(s);
     }
-    free(s->input);
-    s->input = NULL;
-    s->input_at = s->input_end = s->input_size = 0;
 }
 
 /* socket:close(): idempotent; tasks that wait in other methods get ECANCELED */
@@ -430,6 +435,7 @@ static int open_core(lua_State *L)
     alua_setfuncs(L, message_functions);
     alua_setfuncs(L, tls_functions);
     alua_setfuncs(L, resolve_functions);
+    netlock_open(L);
     open_class(L);
     lua_setfield(L, -2, "methods");
     return 1;

@@ -9,7 +9,9 @@
  *   lnetsend.c    send, try_send
  *   lnetmsg.c     datagrams with addresses, descriptors in messages
  *   lnetconn.c    bind, listen, connect, accept
+ *   lnetlock.c    one at a time makes socket files in a folder
  *   lnetopt.c     socket options
+ *   lcrossnet.c   sockets that move to another thread
  *   lnettls.c     the same data through TLS; shutdown
  *   lresolve.c    names to addresses, on threads of its own
  *
@@ -112,6 +114,8 @@ LuaSock *sock_check(lua_State *L);
 /* Pushes a closed one; sock_adopt() opens it. */
 LuaSock *sock_push(lua_State *L);
 void sock_adopt(LuaSock *s, int fd, int family, int type);
+/* Removes its socket file, if it made one, and frees the rest. */
+void sock_close_fd(LuaSock *s);
 void sock_describe(const LuaSock *s, char *buf, size_t size);
 
 static inline bool sock_is_stream(const LuaSock *s)
@@ -220,6 +224,7 @@ extern const luaL_Reg sock_tls_methods[];
 extern const luaL_Reg message_functions[];
 extern const luaL_Reg tls_functions[];
 extern const luaL_Reg resolve_functions[];
+void netlock_open(lua_State *L); /* adds its function to the table on top */
 
 /* False: no memory. */
 bool tls_begin(LuaSock *s, TlsContext *context, bool server,

@@ -46,8 +46,8 @@ typedef struct Job {
     CrossPack *message;
 } Job;
 
-static const CrossWords request_words = {.first = "the function",
-                                         .rest = "arg"};
+static const CrossWords request_words = {
+    .loopless = true, .first = "the function", .rest = "arg"};
 static const CrossWords result_words = {.rest = "result"};
 static const CrossWords error_words = {.first = "the error"};
 

@@ -2,35 +2,24 @@
  * lselect.c - aio.select: a task waits for the first of several things
  *
  * What can be waited for in a queue (channels, tasks, semaphores, events) is a
- * LuaSource; descriptors and seconds are cases of their own.  First each source
- * is tried in order.  If none can serve, the task stands in all their queues at
- * once, and whoever serves it in one takes it out of the others: so a value is
- * taken from one channel only, and from none after a time-out.
- *
- * On the Lua stack each case has three slots: key, source, and what is put.
+ * LuaSource; descriptors, seconds and channels that other threads have, too,
+ * are cases of their own.  First each source is tried in order.  If none can
+ * serve, the task stands in all their queues at once, and whoever serves it in
+ * one takes it out of the others: so a value is taken from one channel only,
+ * and from none after a time-out.  With a shared channel among them other
+ * threads may serve the task, too: then whoever does takes its claim first
+ * (sharedselect.c), and so does the task when it leaves.
  */
 #include <errno.h>
 
 #include "lcheck.h"
 #include "lcontext.h"
 #include "lfdtable.h"
-#include "lsync.h"
-#include "lwait.h"
+#include "lselect.h"
 #include "open.h"
 #include "task_private.h"
 
-enum { SLOTS = 3, FEW_CASES = 8 };
-
-typedef struct SelectCase {
-    const LuaSource *source; /* NULL: a descriptor, or (fd < 0) seconds */
-    void *object;
-    int at;    /* where the source is on the stack; its key is below it */
-    int value; /* where what is put is; 0: nothing is */
-    int fd;
-    int64_t timeout;
-    LuaSyncWait wait;
-    LuaFdWaiter fd_wait;
-} SelectCase;
+enum { FEW_CASES = 8 };
 
 typedef struct Select {
     LuaTask *task;
@@ -40,155 +29,10 @@ typedef struct Select {
     int64_t deadline;
     const SelectCase *late; /* whose seconds the deadline is; NULL: sec */
     bool has_fds;
+    bool limited;       /* the deadline is known */
+    SharedClaim *claim; /* &own when there are shared channels */
+    SharedClaim own;
 } Select;
-
-/* ---- reading the cases -------------------------------------------------- */
-
-typedef struct SourceClass {
-    const AluaClass *cls;
-    const LuaSource *source;
-} SourceClass;
-
-static const SourceClass source_classes[] = {
-    {&chan_class, &chan_source},
-    {&task_class, &task_source},
-    {&sem_class, &sem_source},
-    {&event_class, &event_source},
-};
-
-static const LuaSource *source_of(lua_State *L, int at)
-{
-    for (size_t i = 0; i < sizeof(source_classes) / sizeof(SourceClass); i++) {
-        if (alua_test(L, at, source_classes[i].cls)) {
-            return source_classes[i].source;
-        }
-    }
-    return NULL;
-}
-
-/* Raises: what is wrong is at @arg. */
-static void bad_case(lua_State *L, const SelectCase *c, int arg,
-                     const char *why)
-{
-    const char *got = luaL_typename(L, arg);
-
-    luaL_error(L, "case '%s' of select: %s, got %s",
-               luaL_tolstring(L, c->at - 1, NULL), why, got);
-}
-
-/* {put = chan, value = v} */
-static void read_put(lua_State *L, SelectCase *c)
-{
-    if (!alua_test(L, -1, &chan_class)) {
-        bad_case(L, c, -1, "put wants a channel");
-    }
-    c->source = &chan_source;
-    c->value = c->at + 1;
-    lua_getfield(L, c->at, "value");
-    if (lua_isnil(L, -1)) {
-        luaL_error(L, "case '%s' of select: value to put expected, got nil",
-                   luaL_tolstring(L, c->at - 1, NULL));
-    }
-    lua_replace(L, c->value);
-    lua_replace(L, c->at);
-    c->object = lua_touserdata(L, c->at);
-}
-
-/* {fd = descriptor, want = "r"} */
-static void read_fd(lua_State *L, SelectCase *c)
-{
-    c->fd = lcheck_fd(L, lua_gettop(L));
-    c->fd_wait.want = LWAIT_READ;
-    if (lua_getfield(L, c->at, "want") != LUA_TNIL) {
-        c->fd_wait.want = lwait_check_want(L, lua_gettop(L));
-    }
-    lua_pop(L, 2);
-}
-
-static void read_table(lua_State *L, SelectCase *c)
-{
-    if (lua_getfield(L, c->at, "put") != LUA_TNIL) {
-        read_put(L, c);
-        return;
-    }
-    lua_pop(L, 1);
-    if (lua_getfield(L, c->at, "fd") == LUA_TNIL) {
-        bad_case(L, c, c->at,
-                 "{put = chan, value = v} or {fd = fd, want = 'r'} "
-                 "expected");
-    }
-    read_fd(L, c);
-}
-
-/* Key and source are the two values on top; leaves SLOTS values. */
-static void read_case(lua_State *L, SelectCase *c)
-{
-    *c = (SelectCase){.at = lua_gettop(L), .fd = -1, .timeout = -1};
-    lua_pushnil(L);
-    c->source = source_of(L, c->at);
-    if (c->source) {
-        c->object = lua_touserdata(L, c->at);
-    } else if (lua_type(L, c->at) == LUA_TNUMBER) {
-        if (!(lua_tonumber(L, c->at) >= 0)) { /* nor NaN */
-            luaL_error(L,
-                       "case '%s' of select: seconds that are not negative "
-                       "expected, got %f",
-                       luaL_tolstring(L, c->at - 1, NULL),
-                       lua_tonumber(L, c->at));
-        }
-        c->timeout = alua_opt_seconds(L, c->at);
-    } else if (lua_istable(L, c->at) &&
-               luaL_getmetafield(L, c->at, "__index") == LUA_TNIL) {
-        read_table(L, c);
-    } else if (lua_isuserdata(L, c->at) || lua_istable(L, c->at)) {
-        lua_settop(L, c->at + 1);
-        c->fd = lcheck_fd(L, c->at);
-        c->fd_wait.want = LWAIT_READ;
-    } else {
-        bad_case(L, c, c->at,
-                 "channel, task, semaphore, event, descriptor or "
-                 "seconds expected");
-    }
-    lua_settop(L, c->at + 1);
-}
-
-/* The list first, in its order: that is the order of precedence. */
-static void read_cases(lua_State *L, Select *s)
-{
-    lua_Integer length = (lua_Integer)lua_rawlen(L, 1);
-    SelectCase *c = s->cases;
-
-    for (lua_Integer i = 1; i <= length; i++) {
-        lua_pushinteger(L, i);
-        lua_rawgeti(L, 1, i);
-        read_case(L, c++);
-    }
-    for (lua_pushnil(L); lua_next(L, 1);) {
-        if (lua_isinteger(L, -2) && lua_tointeger(L, -2) >= 1 &&
-            lua_tointeger(L, -2) <= length) {
-            lua_pop(L, 1);
-            continue;
-        }
-        lua_pushvalue(L, -2);
-        lua_insert(L, -2); /* step key, key, source */
-        read_case(L, c++);
-        lua_rotate(L, -SLOTS - 1, -1); /* key, source, value, step key */
-        c[-1].at--;
-        c[-1].value -= c[-1].value > 0;
-    }
-}
-
-static int count_cases(lua_State *L)
-{
-    int count = 0;
-
-    for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
-        count++;
-    }
-    return count;
-}
-
-/* ---- waiting ------------------------------------------------------------ */
 
 /* Puts the key of @c below the @n results on top. */
 static int with_key(lua_State *L, const SelectCase *c, int n)
@@ -198,20 +42,67 @@ static int with_key(lua_State *L, const SelectCase *c, int n)
     return n + 1;
 }
 
+/* Channels become shared at any time while tasks wait. */
+static void find_shared(Select *s)
+{
+    s->claim = NULL;
+    s->own = (SharedClaim){false};
+    for (int i = 0; i < s->count; i++) {
+        SelectCase *c = &s->cases[i];
+
+        c->chan =
+            c->source == &chan_source ? ((LuaChan *)c->object)->shared : NULL;
+        if (c->chan) {
+            s->claim = &s->own;
+        }
+    }
+}
+
+/* Messages that are not put go back. */
+static void unpack_others(Select *s, const SelectCase *chosen)
+{
+    for (int i = 0; s->claim && i < s->count; i++) {
+        if (&s->cases[i] != chosen) {
+            select_unpack(&s->cases[i]);
+        }
+    }
+}
+
+static int finish_shared(lua_State *L, Select *s, SelectCase *c)
+{
+    unpack_others(s, c);
+    return with_key(L, c, select_finish_shared(L, c, s->task));
+}
+
+static int try_shared(lua_State *L, Select *s, SelectCase *c)
+{
+    if (!select_pack(L, c)) {
+        unpack_others(s, NULL);
+        lua_error(L);
+    }
+    return select_try_shared(c) ? finish_shared(L, s, c) : 0;
+}
+
 /* The first case that can be served without waiting: its results, or 0. */
 static int try_cases(lua_State *L, Select *s)
 {
     for (int i = 0; i < s->count; i++) {
         SelectCase *c = &s->cases[i];
-        int n = -1;
+        int n = -1, results = 0;
 
-        if (c->source) {
+        if (c->chan) {
+            results = try_shared(L, s, c);
+        } else if (c->source) {
             n = c->source->try(L, c->object, c->at, c->value);
         } else if (c->fd >= 0 && !lcheck_fd_is_open(c->fd)) {
             n = lcheck_fail_fd(L, c->fd, "select");
         }
         if (n >= 0) {
+            unpack_others(s, NULL);
             return with_key(L, c, n);
+        }
+        if (results) {
+            return results;
         }
     }
     return 0;
@@ -225,12 +116,15 @@ static void queue_sources(lua_State *L, Select *s)
     for (int i = 0; i < s->count; i++) {
         SelectCase *c = &s->cases[i];
 
-        if (c->source) {
+        if (c->chan) {
+            select_queue_shared(c, s->task, s->claim);
+        } else if (c->source) {
             Waiter *w = &c->wait.waiter;
 
             c->wait = (LuaSyncWait){.L = L, .value = c->value};
             w->slot = &c->wait;
             waitq_append(c->source->queue(c->object, c->value), w, s->task);
+            w->claim = s->claim;
             first = first ? first : w;
             *(last ? &last->sibling : &first->sibling) = w;
             w->sibling = first;
@@ -239,15 +133,24 @@ static void queue_sources(lua_State *L, Select *s)
     }
 }
 
-static void unqueue(Select *s, int count)
+static void unqueue_sources(Select *s)
 {
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < s->count; i++) {
         SelectCase *c = &s->cases[i];
 
-        if (c->source) {
+        if (c->chan) {
+            sharedwait_unqueue(c->chan, &c->shared);
+        } else if (c->source) {
             waitq_remove(&c->wait.waiter);
-        } else if (c->fd >= 0) {
-            lwait_end(&c->fd_wait);
+        }
+    }
+}
+
+static void unqueue_fds(Select *s, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (!s->cases[i].source && s->cases[i].fd >= 0) {
+            lwait_end(&s->cases[i].fd_wait);
         }
     }
 }
@@ -260,22 +163,40 @@ static void queue_fds(lua_State *L, Select *s)
         c->fd_wait.task = s->task;
         if (!c->source && c->fd >= 0 &&
             !lwait_begin(s->owner, c->fd, &c->fd_wait)) {
-            unqueue(s, i);
+            unqueue_fds(s, i);
+            unpack_others(s, NULL);
             luaL_error(L, "not enough memory to watch fd %d", c->fd);
         }
     }
 }
 
-static SelectCase *chosen_case(Select *s)
+static SelectCase *chosen_source(Select *s)
 {
     for (int i = 0; i < s->count; i++) {
         SelectCase *c = &s->cases[i];
 
-        if (c->source ? c->wait.waiter.chosen : c->fd >= 0 && c->fd_wait.got) {
+        if (c->chan ? sharedwait_is_decided(c->chan, &c->shared)
+                    : c->source && c->wait.waiter.chosen) {
             return c;
         }
     }
     return NULL;
+}
+
+/* A source that has served the task goes before a descriptor, for what it gave
+ * would be lost. */
+static SelectCase *chosen_case(Select *s)
+{
+    SelectCase *chosen = chosen_source(s);
+
+    for (int i = 0; i < s->count && !chosen; i++) {
+        SelectCase *c = &s->cases[i];
+
+        if (!c->source && c->fd >= 0 && c->fd_wait.got) {
+            chosen = c;
+        }
+    }
+    return chosen;
 }
 
 /* Is what the case was given taken back, for the task is being cancelled? */
@@ -287,17 +208,28 @@ static bool undone(lua_State *L, Select *s, SelectCase *c)
     return !c->source->undo || c->source->undo(L, c->object, c->at, &c->wait);
 }
 
+static int finish_source(lua_State *L, Select *s, SelectCase *c)
+{
+    if (c->chan) {
+        return finish_shared(L, s, c);
+    }
+    unpack_others(s, NULL);
+    if (undone(L, s, c)) {
+        task_throw_pending(L, s->task);
+    }
+    return with_key(L, c, c->source->finish(L, c->object, c->at, &c->wait));
+}
+
+/* 0: to be tried again, for the channel is a shared one now. */
 static int finish(lua_State *L, Select *s, SelectCase *c, ParkResult why)
 {
     if (c && c->source) {
         if (why == PARK_CANCELLED) {
             task_unreport(s->task);
         }
-        if (undone(L, s, c)) {
-            task_throw_pending(L, s->task);
-        }
-        return with_key(L, c, c->source->finish(L, c->object, c->at, &c->wait));
+        return !c->chan && c->wait.moved ? 0 : finish_source(L, s, c);
     }
+    unpack_others(s, NULL);
     if (why == PARK_CANCELLED) {
         task_throw_cancel(L, s->task);
     }
@@ -315,19 +247,27 @@ static int wait_for_one(lua_State *L, Select *s)
 
     queue_fds(L, s);
     queue_sources(L, s);
-    while (!chosen_case(s) && why == PARK_WOKEN) {
+    SelectCase *c = chosen_case(s);
+    while (!c && why == PARK_WOKEN) {
         why = task_park(s->task, kind, s->deadline);
+        c = chosen_case(s); /* also one that came with the end of the wait */
     }
-    SelectCase *c =
-        chosen_case(s); /* also one that came with the end of the wait */
-    unqueue(s, s->count);
+    if (s->claim && !(c && c->source) && !claim_take(s->claim)) {
+        c = chosen_source(s); /* served by another thread in this moment */
+    }
+    unqueue_fds(s, s->count);
+    unqueue_sources(s);
     return finish(L, s, c, why);
 }
 
 /* ---- the function ------------------------------------------------------- */
 
-static void read_limits(lua_State *L, Select *s)
+static void read_limits(Select *s)
 {
+    if (s->limited) {
+        return;
+    }
+    s->limited = true;
     for (int i = 0; i < s->count; i++) {
         SelectCase *c = &s->cases[i];
         int64_t deadline = task_deadline(c->timeout);
@@ -337,10 +277,37 @@ static void read_limits(lua_State *L, Select *s)
             s->late = c;
         }
         if (!c->source && c->fd >= 0) {
-            lfdtable_check(L, s->owner, c->fd, true);
             s->has_fds = true;
         }
     }
+}
+
+/* Raises for one that has a handler. */
+static void check_fds(lua_State *L, const Select *s)
+{
+    for (int i = 0; i < s->count; i++) {
+        if (!s->cases[i].source && s->cases[i].fd >= 0) {
+            lfdtable_check(L, s->owner, s->cases[i].fd, true);
+        }
+    }
+}
+
+/* 0: again, for a channel became a shared one meanwhile. */
+static int run(lua_State *L, Select *s)
+{
+    find_shared(s);
+    if (s->claim) { /* before anything is packed */
+        check_fds(L, s);
+    }
+    int results = try_cases(L, s);
+    if (results) {
+        return results;
+    }
+    if (!s->claim) {
+        check_fds(L, s);
+    }
+    read_limits(s);
+    return wait_for_one(L, s);
 }
 
 /*
@@ -353,27 +320,26 @@ static void read_limits(lua_State *L, Select *s)
  */
 static int aio_select(lua_State *L)
 {
-    SelectCase few[FEW_CASES] = {{0}};
+    SelectCase few[FEW_CASES]; /* filled in by select_read() */
     Select s = {.cases = few, .deadline = -1};
 
     luaL_checktype(L, 1, LUA_TTABLE);
     s.deadline = task_deadline(alua_opt_timeout(L, 2));
     lua_settop(L, 1);
-    s.count = count_cases(L);
+    s.count = select_count(L);
     luaL_argcheck(L, s.count > 0, 1, "there is nothing to wait for");
     if (s.count > FEW_CASES) {
         s.cases = lua_newuserdatauv(L, sizeof(few[0]) * (size_t)s.count, 0);
     }
-    luaL_checkstack(L, s.count * SLOTS + LUA_MINSTACK, "too many cases");
-    read_cases(L, &s);
+    luaL_checkstack(L, s.count * SELECT_SLOTS + LUA_MINSTACK, "too many cases");
+    select_read(L, s.cases);
     s.task = task_check_can_park(L);
     s.owner = lcontext_of_task(alua_vm(L), s.task);
-    int results = try_cases(L, &s);
-    if (results) {
-        return results;
-    }
-    read_limits(L, &s);
-    return wait_for_one(L, &s);
+    int results;
+    do { /* ends: a channel becomes shared once */
+        results = run(L, &s);
+    } while (!results);
+    return results;
 }
 
 static const luaL_Reg functions[] = {
@@ -383,5 +349,6 @@ static const luaL_Reg functions[] = {
 
 void lselect_open(lua_State *L)
 {
+    select_open_class(L);
     alua_setfuncs(L, functions);
 }

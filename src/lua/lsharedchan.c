@@ -12,19 +12,19 @@
 
 static const char shared_metatable, shared_channels; /* registry keys */
 
-static const CrossWords put_words = {.first = "the value"};
+const CrossWords chan_put_words = {.first = "the value"};
 
 /* ---- methods ------------------------------------------------------------ */
 
 static CrossPack *pack_value(lua_State *L)
 {
-    return cross_pack(L, 1, &put_words);
+    return cross_pack(L, 1, &chan_put_words);
 }
 
 static int put_result(lua_State *L, SharedResult result, CrossPack *pack)
 {
     if (result != SHARED_OK) {
-        cross_free(pack);
+        cross_restore(pack);
     }
     switch (result) {
     case SHARED_CLOSED:
@@ -40,11 +40,11 @@ static int put_result(lua_State *L, SharedResult result, CrossPack *pack)
 int shared_put(lua_State *L, SharedChan *chan, int64_t deadline)
 {
     LuaTask *task = task_check_can_park(L);
-    CrossPack *pack = pack_value(L);
+    CrossPack *pack = cross_pack_held(L, 1, &chan_put_words);
     SharedResult result = sharedchan_put(chan, pack, task, deadline);
 
     if (result == SHARED_CANCELLED) {
-        cross_free(pack);
+        cross_restore(pack);
         task_throw_cancel(L, task);
     }
     return put_result(L, result, pack);
@@ -52,7 +52,7 @@ int shared_put(lua_State *L, SharedChan *chan, int64_t deadline)
 
 int shared_try_put(lua_State *L, SharedChan *chan)
 {
-    CrossPack *pack = pack_value(L);
+    CrossPack *pack = cross_pack_held(L, 1, &chan_put_words);
 
     return put_result(L, sharedchan_put(chan, pack, NULL, -1), pack);
 }
@@ -118,7 +118,7 @@ static int move_items(lua_State *L)
     lua_getiuservalue(L, 1, 1);
     for (lua_Integer i = self->head; i < self->tail; i++) {
         lua_rawgeti(L, 3, i);
-        cross_check(L, 1, &put_words);
+        cross_check(L, 1, &chan_put_words);
         lua_pop(L, 1);
     }
     for (; n > 0; n--) {
@@ -147,15 +147,22 @@ void chan_share(lua_State *L, int arg)
     if (self->shared) {
         return;
     }
+    if (self->sharing) {
+        luaL_error(L, "a channel that is in its own queue cannot be sent to "
+                      "another thread: take it out first");
+    }
     luaL_checkstack(L, 4, NULL);
     SharedChan *chan = sharedchan_new(self->capacity);
+    self->sharing = true;
     if (self->closed) {
         sharedchan_close(chan);
     }
     lua_pushcfunction(L, move_items);
     lua_pushvalue(L, arg);
     lua_pushlightuserdata(L, chan);
-    if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
+    int status = lua_pcall(L, 2, 0, 0);
+    self->sharing = false;
+    if (status != LUA_OK) {
         self->shared = NULL;
         sharedchan_unref(chan);
         lua_error(L);

@@ -5,53 +5,18 @@
  * task of some VM.  Hand-over is direct, as in lchan.c: who takes a waiter off
  * its list has decided how that wait ends and posts the waiter's node to its
  * VM, all under the lock; the waiter looks at its fate under the lock and
- * withdraws the node before it leaves its stack.
+ * withdraws the node before it leaves its stack.  A waiter that stands in other
+ * queues, too, has a claim, which is taken before: see sharedselect.c.
  *
  * Getters wait only while nothing is queued and no putter waits; putters wait
  * only while the queue is full.
  */
-#include "sharedchan.h"
+#include "sharedchan_private.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/check.h"
 #include "task_private.h"
-#include "vmport.h"
-
-typedef struct SharedWait SharedWait;
-typedef struct WaitList {
-    SharedWait *head, *tail;
-} WaitList;
-
-/* One wait, on the waiting task's C stack. */
-struct SharedWait {
-    PortNode node; /* first */
-    LuaTask *task;
-    VMPort *port;
-    /* chan->lock: */
-    WaitList *list; /* NULL: decided */
-    SharedWait *prev, *next;
-    CrossPack *pack; /* what to put; what was got */
-    bool given;      /* the pack changed hands; else it was closed */
-};
-
-typedef struct Item {
-    CrossPack *pack;
-    struct Item *next;
-} Item;
-
-struct SharedChan {
-    int refs; /* atomic */
-    pthread_mutex_t lock;
-    lua_Integer capacity;
-    /* lock: */
-    bool closed;
-    lua_Integer count;
-    Item *head, **tail;
-    Item *spare; /* one, so that a steady flow allocates nothing */
-    WaitList getters, putters;
-};
 
 /* ---- life --------------------------------------------------------------- */
 
@@ -72,24 +37,15 @@ SharedChan *sharedchan_ref(SharedChan *chan)
     return chan;
 }
 
-/* No waiter is left: its task's stack has the channel. */
 void sharedchan_unref(void *what)
 {
     SharedChan *chan = what;
 
-    if (__atomic_sub_fetch(&chan->refs, 1, __ATOMIC_ACQ_REL) > 0) {
-        return;
+    if (__atomic_load_n(&chan->inner, __ATOMIC_RELAXED) > 0) {
+        graph_unref(chan);
+    } else if (__atomic_sub_fetch(&chan->refs, 1, __ATOMIC_ACQ_REL) == 0) {
+        sharedchan_destroy(chan);
     }
-    while (chan->head) {
-        Item *item = chan->head;
-
-        chan->head = item->next;
-        cross_free(item->pack);
-        free(item);
-    }
-    free(chan->spare);
-    pthread_mutex_destroy(&chan->lock);
-    free(chan);
 }
 
 /* ---- under the lock ----------------------------------------------------- */
@@ -102,6 +58,7 @@ static Item *new_item(SharedChan *chan, CrossPack *pack)
     item = item ? item : check_calloc(1, sizeof(*item));
     *item = (Item){.pack = pack};
     chan->count++;
+    graph_enter(chan, item);
     return item;
 }
 
@@ -134,6 +91,7 @@ static CrossPack *take_first(SharedChan *chan)
         chan->tail = &chan->head;
     }
     chan->count--;
+    graph_leave(chan, item);
     if (chan->spare) {
         free(item);
     } else {
@@ -142,7 +100,7 @@ static CrossPack *take_first(SharedChan *chan)
     return pack;
 }
 
-static void list_add(WaitList *list, SharedWait *w)
+static void list_add(SharedWaitList *list, SharedWait *w)
 {
     w->list = list;
     w->next = NULL;
@@ -151,62 +109,100 @@ static void list_add(WaitList *list, SharedWait *w)
     list->tail = w;
 }
 
-static void list_remove(SharedWait *w)
+void sharedwait_unlink(SharedWait *w)
 {
-    *(w->prev ? &w->prev->next : &w->list->head) = w->next;
-    *(w->next ? &w->next->prev : &w->list->tail) = w->prev;
-    w->list = NULL;
+    if (w->list) {
+        *(w->prev ? &w->prev->next : &w->list->head) = w->next;
+        *(w->next ? &w->next->prev : &w->list->tail) = w->prev;
+        w->list = NULL;
+    }
 }
 
-/* Takes the first waiter off and wakes it; its memory is its own again once
- * the lock is dropped.  Those whose VM has ended are passed over. */
-static SharedWait *decide_first(WaitList *list, bool given)
+/*
+ * Takes the first waiter off and wakes it; its memory is its own again once
+ * the lock is dropped.  Those whose VM has ended, or that are served elsewhere,
+ * are passed over; so is the other side of @mine's own task.  Posting comes
+ * before the claims, which cannot be given back: a waiter that was posted in
+ * vain looks at its fate and goes on waiting.
+ */
+static OfferResult decide_first(SharedWaitList *list, bool given,
+                                SharedClaim *mine, SharedWait **decided)
 {
-    SharedWait *w;
+    SharedWait *next;
 
-    while ((w = list->head)) {
-        list_remove(w);
-        w->given = given;
-        if (port_post(w->port, &w->node) != PORT_CLOSED) {
-            return w;
+    for (SharedWait *w = list->head; w; w = next) {
+        ClaimResult claims = CLAIM_TAKEN;
+
+        next = w->next;
+        if (mine && w->claim == mine) {
+            continue;
+        }
+        if (port_post(w->port, &w->node) == PORT_CLOSED) {
+            claims = CLAIM_THEIRS_GONE;
+        } else if (mine || w->claim) {
+            claims = claims_take(mine, w->claim);
+        }
+        if (claims == CLAIM_MINE_GONE) {
+            return OFFER_LATE;
+        }
+        sharedwait_unlink(w);
+        if (claims == CLAIM_TAKEN) {
+            w->decided = true;
+            w->given = given;
+            *decided = w;
+            return OFFER_DONE;
         }
     }
-    return NULL;
+    return OFFER_NONE;
 }
 
-/* Hands @pack to a getter or queues it. */
-static bool offer(SharedChan *chan, CrossPack *pack)
+/* Room in the queue, or a message in it, is there to be had: is it ours? */
+static OfferResult take_own(SharedClaim *mine)
 {
-    SharedWait *getter = decide_first(&chan->getters, true);
+    return !mine || claim_take(mine) ? OFFER_DONE : OFFER_LATE;
+}
 
-    if (getter) {
+OfferResult sharedchan_offer(SharedChan *chan, CrossPack *pack,
+                             SharedClaim *mine)
+{
+    SharedWait *getter;
+    OfferResult result = decide_first(&chan->getters, true, mine, &getter);
+
+    if (result == OFFER_DONE) {
         getter->pack = pack;
-        return true;
+    } else if (result == OFFER_NONE && chan->count < chan->capacity) {
+        result = take_own(mine);
+        if (result == OFFER_DONE) {
+            append(chan, pack);
+        }
     }
-    if (chan->count < chan->capacity) {
-        append(chan, pack);
-        return true;
-    }
-    return false;
+    return result;
 }
 
-/* The next message, or NULL; a putter that waits for the room gets it. */
-static CrossPack *take(SharedChan *chan)
+/* A putter that waits for the room gets it. */
+OfferResult sharedchan_take(SharedChan *chan, CrossPack **pack,
+                            SharedClaim *mine)
 {
-    CrossPack *pack = chan->count > 0 ? take_first(chan) : NULL;
-    SharedWait *putter = NULL;
+    SharedWait *putter;
+    OfferResult result;
 
-    if (!pack || chan->count < chan->capacity) {
-        putter = decide_first(&chan->putters, true);
+    if (chan->count > 0) {
+        result = take_own(mine);
+        if (result == OFFER_DONE) {
+            *pack = take_first(chan);
+            if (chan->count < chan->capacity &&
+                decide_first(&chan->putters, true, NULL, &putter) ==
+                    OFFER_DONE) {
+                append(chan, putter->pack);
+            }
+        }
+        return result;
     }
-    if (!putter) {
-        return pack;
+    result = decide_first(&chan->putters, true, mine, &putter);
+    if (result == OFFER_DONE) { /* capacity 0: straight across */
+        *pack = putter->pack;
     }
-    if (!pack) { /* capacity 0: straight across */
-        return putter->pack;
-    }
-    append(chan, putter->pack);
-    return pack;
+    return result;
 }
 
 /* ---- waiting ------------------------------------------------------------ */
@@ -216,51 +212,44 @@ static void wait_deliver(PortNode *node)
     task_wake(((SharedWait *)node)->task);
 }
 
-/* Enqueue, under the lock, which is dropped. */
-static void wait_begin(SharedChan *chan, WaitList *list, SharedWait *w,
-                       LuaTask *task)
+void sharedwait_begin(SharedWaitList *list, SharedWait *w, LuaTask *task)
 {
     w->node.deliver = wait_deliver;
     w->task = task;
     w->port = port_of(task->vm);
     list_add(list, w);
-    pthread_mutex_unlock(&chan->lock);
 }
 
 /* PARK_WOKEN: decided, even when it is cancelled in the same moment. */
 static ParkResult wait_end(SharedChan *chan, SharedWait *w, int64_t deadline)
 {
-    for (;;) { /* ends when decided, late or cancelled */
-        ParkResult why = task_park(w->task, PARK_ON_TASKS, deadline);
+    ParkResult why = PARK_WOKEN;
+    bool decided = false;
 
-        pthread_mutex_lock(&chan->lock);
-        bool decided = !w->list;
-        if (!decided && why != PARK_WOKEN) {
-            list_remove(w);
-        }
-        pthread_mutex_unlock(&chan->lock);
-        if (decided) {
-            port_withdraw(w->port, &w->node);
-            if (why == PARK_CANCELLED) {
-                task_unreport(w->task);
-            }
-            return PARK_WOKEN;
-        }
-        if (why != PARK_WOKEN) {
-            return why;
-        }
+    while (!decided && why == PARK_WOKEN) {
+        why = task_park(w->task, PARK_ON_TASKS, deadline);
+        decided = sharedwait_is_decided(chan, w);
     }
+    sharedwait_unqueue(chan, w);
+    if (!w->decided) { /* nor will it be, as it is in no queue now */
+        return why;
+    }
+    if (why == PARK_CANCELLED) {
+        task_unreport(w->task);
+    }
+    return PARK_WOKEN;
 }
 
 /* Waits on @list; the lock is held, and dropped. */
-static SharedResult wait_on(SharedChan *chan, WaitList *list, SharedWait *w,
-                            LuaTask *task, int64_t deadline)
+static SharedResult wait_on(SharedChan *chan, SharedWaitList *list,
+                            SharedWait *w, LuaTask *task, int64_t deadline)
 {
     if (!task) {
         pthread_mutex_unlock(&chan->lock);
         return SHARED_WOULD_WAIT;
     }
-    wait_begin(chan, list, w, task);
+    sharedwait_begin(list, w, task);
+    pthread_mutex_unlock(&chan->lock);
     ParkResult why = wait_end(chan, w, deadline);
 
     if (why == PARK_WOKEN) {
@@ -278,7 +267,7 @@ SharedResult sharedchan_put(SharedChan *chan, CrossPack *pack, LuaTask *task,
 
     pthread_mutex_lock(&chan->lock);
     bool closed = chan->closed;
-    if (closed || offer(chan, pack)) {
+    if (closed || sharedchan_offer(chan, pack, NULL) == OFFER_DONE) {
         pthread_mutex_unlock(&chan->lock);
         return closed ? SHARED_CLOSED : SHARED_OK;
     }
@@ -291,10 +280,10 @@ SharedResult sharedchan_get(SharedChan *chan, CrossPack **pack, LuaTask *task,
     SharedWait w = {.pack = NULL};
 
     pthread_mutex_lock(&chan->lock);
-    *pack = take(chan);
-    if (*pack || chan->closed) {
+    bool got = sharedchan_take(chan, pack, NULL) == OFFER_DONE;
+    if (got || chan->closed) {
         pthread_mutex_unlock(&chan->lock);
-        return *pack ? SHARED_OK : SHARED_CLOSED;
+        return got ? SHARED_OK : SHARED_CLOSED;
     }
     SharedResult result = wait_on(chan, &chan->getters, &w, task, deadline);
     *pack = w.pack;
@@ -304,8 +293,8 @@ SharedResult sharedchan_get(SharedChan *chan, CrossPack **pack, LuaTask *task,
 void sharedchan_return(SharedChan *chan, CrossPack *pack)
 {
     pthread_mutex_lock(&chan->lock);
-    SharedWait *getter = decide_first(&chan->getters, true);
-    if (getter) {
+    SharedWait *getter;
+    if (decide_first(&chan->getters, true, NULL, &getter) == OFFER_DONE) {
         getter->pack = pack;
     } else {
         prepend(chan, pack);
@@ -322,11 +311,13 @@ void sharedchan_append(SharedChan *chan, CrossPack *pack)
 
 void sharedchan_close(SharedChan *chan)
 {
+    SharedWait *w;
+
     pthread_mutex_lock(&chan->lock);
     chan->closed = true;
-    while (decide_first(&chan->getters, false)) {
+    while (decide_first(&chan->getters, false, NULL, &w) == OFFER_DONE) {
     }
-    while (decide_first(&chan->putters, false)) {
+    while (decide_first(&chan->putters, false, NULL, &w) == OFFER_DONE) {
     }
     pthread_mutex_unlock(&chan->lock);
 }

@@ -8,8 +8,28 @@
 
 #include "lcross.h"
 #include "task.h"
+#include "vmport.h"
 
 typedef struct SharedChan SharedChan;
+typedef struct SharedWait SharedWait;
+
+typedef struct SharedWaitList {
+    SharedWait *head, *tail;
+} SharedWaitList;
+
+/* One wait, on the waiting task's C stack. */
+struct SharedWait {
+    PortNode node; /* first */
+    LuaTask *task;
+    VMPort *port;
+    SharedClaim *claim; /* of a wait in several queues, or NULL */
+    /* The channel's lock: */
+    SharedWaitList *list; /* NULL: taken off */
+    SharedWait *prev, *next;
+    CrossPack *pack; /* what to put; what was got */
+    bool decided;
+    bool given; /* ... the pack changed hands; else it was closed */
+};
 
 typedef enum SharedResult {
     SHARED_OK,
@@ -40,5 +60,17 @@ void sharedchan_close(SharedChan *chan);
 bool sharedchan_is_closed(SharedChan *chan);
 lua_Integer sharedchan_count(SharedChan *chan);
 lua_Integer sharedchan_capacity(const SharedChan *chan);
+
+/* ---- sharedselect.c: a wait in several queues --------------------------- */
+
+/*
+ * Queue @w of @task under @claim, to put @pack, or to get when it is NULL.  If
+ * it can be served at once it is, unless the claim is taken.
+ */
+void sharedwait_queue(SharedChan *chan, SharedWait *w, LuaTask *task,
+                      SharedClaim *claim, CrossPack *pack);
+bool sharedwait_is_decided(SharedChan *chan, SharedWait *w);
+/* Afterwards nobody else has it; before that the claim was taken. */
+void sharedwait_unqueue(SharedChan *chan, SharedWait *w);
 
 #endif

@@ -77,12 +77,21 @@ void waker_fire(LuaWaker *w);
 
 /* ---- FIFO queues of waiting tasks (channels, semaphores, ...) ----------- */
 
+/* Of a wait that other threads may end, too: whoever takes it first does
+ * (sharedselect.c).  NULL in waiters that only this thread wakes. */
+typedef struct SharedClaim {
+    bool taken; /* under a lock of its own */
+} SharedClaim;
+
+bool claim_take(SharedClaim *claim); /* any thread; true once */
+
 typedef struct WaitQueue WaitQueue;
 typedef struct Waiter {
     LuaTask *task;
     WaitQueue *queue; /* NULL once dequeued */
     struct Waiter *prev, *next;
     struct Waiter *sibling; /* ring of one task's waiters, or NULL: alone */
+    SharedClaim *claim;     /* set after waitq_append(), or NULL */
     bool chosen;            /* dequeued by a waker, not by its own task */
     void *slot; /* the waiter's own: where a handed-over value goes */
 } Waiter;
@@ -107,7 +116,8 @@ void waitq_append(WaitQueue *q, Waiter *w, LuaTask *t);
 /* Take @w and its siblings out of their queues; nothing where they are not. */
 void waitq_remove(Waiter *w);
 
-/* Dequeue and wake the first waiter; NULL when there is none. */
+/* Dequeue and wake the first waiter that nobody else has served; NULL when
+ * there is none. */
 Waiter *waitq_wake_one(WaitQueue *q);
 void waitq_wake_all(WaitQueue *q);
 

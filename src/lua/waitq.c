@@ -33,6 +33,7 @@ void waitq_append(WaitQueue *q, Waiter *w, LuaTask *t)
     w->queue = q;
     w->sibling = NULL;
     w->chosen = false;
+    w->claim = NULL;
     w->next = NULL;
     w->prev = q->tail;
     *(q->tail ? &q->tail->next : &q->head) = w;
@@ -68,12 +69,15 @@ void waitq_wait_uncancellable(WaitQueue *q, Waiter *w, LuaTask *t)
 
 Waiter *waitq_wake_one(WaitQueue *q)
 {
-    Waiter *w = q->head;
+    Waiter *w;
 
-    if (w) {
+    while ((w = q->head)) {
         waitq_remove(w);
-        w->chosen = true;
-        task_wake(w->task);
+        if (likely(!w->claim) || claim_take(w->claim)) {
+            w->chosen = true;
+            task_wake(w->task);
+            break;
+        }
     }
     return w;
 }
