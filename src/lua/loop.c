@@ -105,6 +105,9 @@ static void attend(LuaVM *vm, bool idle)
 {
     LuaVMPrivate *priv = vm->priv;
 
+    if (priv->pace) {
+        gcpace_look(vm);
+    }
     if (priv->attention & VM_INTERRUPTED) {
         priv->spin_deadline = 0; /* here nothing spins */
         vm_interrupt_deliver(vm);
@@ -173,6 +176,7 @@ int vm_run(LuaVM *vm, LuaTask *main_task)
 
     priv->running = true;
     priv->stop = false;
+    priv->pace = vm->prepare_state != NULL; /* the state is the host's own */
     task_make_ready(main_task);
     while (!vm->exiting && !priv->stop) {
         bool over = is_over(vm);

@@ -56,6 +56,12 @@ struct LuaVMPrivate {
     int64_t due_ns;   /* when the next callback should run; 0: unknown */
     SlowGuard *guard; /* slow.c */
 
+    /* gcpace.c */
+    bool pace;
+    bool heap_shrinks;
+    int heap_kib; /* between the last two turns of the loop */
+    int pause;    /* as we set it last; 0: not yet */
+
     LuaReserve *reserve;
     struct VMPort *port;  /* what other threads send; vmport.c */
     LuaTask *exit_caller; /* called os.exit(); its C stack is dead */
@@ -111,6 +117,11 @@ void alua_anchor_top(lua_State *L, AluaObject *o);
 
 bool reserve_install(lua_State *L, LuaVM *vm); /* false: no memory */
 void reserve_remove(LuaVM *vm);
+
+/* ---- gcpace.c, between two turns ------------------------------------------
+ */
+
+void gcpace_look(LuaVM *vm);
 
 /* ---- vm.c, loop.c ------------------------------------------------------- */
 

@@ -174,6 +174,10 @@ int signals_deadly(void);   /* the INT or TERM that is ending us, else 0 */
 void signals_forgive(void); /* it was dealt with; watch for the next one */
 _Noreturn void signals_die(int sig);
 
+/* ---- memory.c ----------------------------------------------------------- */
+
+void memory_keep(void); /* before any is used */
+
 /* ---- dump.c ------------------------------------------------------------- */
 
 void dump_install(LuaVM *vm);

@@ -293,6 +293,7 @@ int main(int argc, char **argv)
 {
     Host *host = &the_host;
 
+    memory_keep();
     host->argc = argc;
     host->argv = argv;
     if (!options_parse(host)) {
