@@ -6,6 +6,8 @@
  *   lfileengine.c   which engine a file uses
  *   lfileslot.c     its slot in the ring's registered files
  *   lfilerun.c      submit a request and wait for it: the one place that parks
+ *   lfilenow.c      reads of what lies in memory, without an engine
+ *   lfilescratch.c  memory that strings are read into
  *   lfilespan.c     the memory of a transfer: buffers, lists, strings
  *   lfileio.c       methods that move data
  *   lfilemeta.c     methods that do not: sync, truncate, size, allocate, ...
@@ -33,6 +35,13 @@ typedef enum FileSlotWish {
     SLOT_NEVER,
 } FileSlotWish;
 
+/* May a read be made without an engine?  lfilenow.c */
+typedef enum FileNow {
+    NOW_NEVER,
+    NOW_IF_CACHED, /* the kernel says whether it would wait */
+    NOW_ALWAYS,    /* it never waits long */
+} FileNow;
+
 typedef struct LuaFile {
     AluaObject object;
     int fd;       /* -1: closed */
@@ -41,6 +50,10 @@ typedef struct LuaFile {
     bool seekable;
     bool borrowed; /* fd is not ours to close */
     bool waits;    /* reading may have to wait for somebody: a pipe, a tty */
+    bool regular;  /* a file or a disk: reads end short at its end only */
+    FileNow now;
+    uint32_t now_skip;    /* so many reads before asking again */
+    uint32_t now_backoff; /* ... after the next refusal */
     uint32_t in_flight;
     uint32_t memory_align; /* what O_DIRECT asks of addresses, else 1 */
     uint32_t offset_align; /* ... of offsets and lengths, else 1 */
@@ -62,6 +75,14 @@ extern const AluaClass file_class;
 LuaFile *file_check(lua_State *L);
 LuaFile *file_check_at(lua_State *L, int arg);
 
+/* The deadline of the optional timeout at @arg; -1: none. */
+static inline int64_t file_opt_deadline(lua_State *L, int arg)
+{
+    return likely(lua_isnoneornil(L, arg))
+               ? -1
+               : task_deadline(alua_opt_timeout(L, arg));
+}
+
 /* ---- lfilerun.c --------------------------------------------------------- */
 
 /* How a wait ended.  On FILE_LATE and FILE_CANCELLED the request is over too:
@@ -71,6 +92,26 @@ typedef enum FileOutcome {
     FILE_LATE,      /* the deadline passed before it was done */
     FILE_CANCELLED, /* let go of everything, then task_throw_cancel() */
 } FileOutcome;
+
+/* What all requests have in common.  An initializer would be 21 words by a
+ * string instruction, which takes as long as everything else here. */
+static inline void file_request_init(AioRequest *req, int fd)
+{
+    req->fd = fd;
+    req->buf_index = -1;
+    req->flags = 0;
+    req->file_slot = 0;
+    req->chain = NULL;
+    req->ret = 0;
+    req->ctx = NULL;
+    req->engine = NULL;
+    req->next = NULL;
+    req->chain_next = NULL;
+    req->chain_state = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(req->private_data); i++) {
+        req->private_data[i] = 0;
+    }
+}
 
 /*
  * file_run: submit @req (done and opaque are filled in) and park until it ended
@@ -166,6 +207,24 @@ bool file_may_wait(const struct stat *st);
  * Returns 0, or pushes the timeout triple and returns 3. */
 int file_wait_readable(lua_State *L, const LuaFile *f, int64_t deadline_ns);
 
+/* ---- lfilescratch.c ----------------------------------------------------- */
+
+enum { NOW_BYTES_MAX = 64 << 10 }; /* of a read at once, of scratch memory */
+
+typedef struct FileScratch FileScratch;
+struct FileScratch {
+    uint8_t *base;
+    BufSlab *memory; /* perhaps registered */
+    FileScratch *next;
+    int cls;
+};
+
+/* Memory for @size bytes of @f, or NULL. */
+FileScratch *file_scratch_take(LuaVM *vm, const LuaFile *f, size_t size);
+void file_scratch_give(LuaVM *vm, FileScratch *chunk);
+/* Nothing is in flight any more. */
+void file_scratch_close(LuaVM *vm);
+
 /* ---- lfilespan.c -------------------------------------------------------- */
 
 /* The memory of one transfer, pinned while it runs. */
@@ -174,11 +233,13 @@ typedef struct FileSpan {
     struct iovec *iov; /* consumed by span_advance() */
     int iovcnt;
     int pieces;
-    LuaBuf *buf;   /* the single buffer, or NULL */
+    LuaBuf *buf; /* the single buffer, or NULL */
+    FileScratch *scratch;
     LuaBuf **bufs; /* with more pieces: one each, NULL for strings */
     size_t total;
-    const char *start; /* of a single piece */
-    bool to_string;    /* the caller wants a string: start is scratch */
+    const void *start; /* of a single piece */
+    bool to_string;    /* the caller wants a string: no memory before
+                          span_need_scratch() */
 } FileSpan;
 
 typedef enum SpanUse {
@@ -190,9 +251,55 @@ typedef enum SpanUse {
  * there during the transfer. */
 void span_check(lua_State *L, int arg, SpanUse use, const LuaFile *f,
                 FileSpan *span);
+/* Memory for a string that is to be read: pushes at most one value.  The
+ * scratch is the caller's to give back, and good until the task next parks. */
+void span_need_scratch(lua_State *L, const LuaFile *f, FileSpan *span);
+/* The memory's slot in @ctx's registered buffers, or -1. */
+static inline int span_slot(const FileSpan *span, const AioContext *ctx)
+{
+    if (span->buf) {
+        return buf_slot(span->buf, ctx);
+    }
+    return span->scratch && span->scratch->memory->ctx == ctx
+               ? span->scratch->memory->slot
+               : -1;
+}
+
 void span_pin(FileSpan *span);
 void span_unpin(FileSpan *span);
 void span_advance(FileSpan *span, size_t n);
+
+/* ---- lfilenow.c --------------------------------------------------------- */
+
+/* Is it worth trying to read @size bytes of @f at once? */
+static inline bool file_now_worth(const LuaVM *vm, LuaFile *f, size_t size)
+{
+    if (f->now == NOW_NEVER || size > NOW_BYTES_MAX || size == 0) {
+        return false;
+    }
+    if (f->now == NOW_IF_CACHED && (vm->io_in_flight > 0 || vm->ready > 0)) {
+        return false; /* an engine takes them all in one system call */
+    }
+    if (unlikely(f->now_skip > 0)) {
+        f->now_skip--;
+        return false;
+    }
+    return true;
+}
+
+/*
+ * file_now_read: read without waiting, as far as that is possible
+ * @span: consumed by what was read
+ * @moved: grows by what was read
+ * Returns: the last result of the system call, 0 at the end of the file, or a
+ * negative errno: the rest is for an engine.
+ */
+ssize_t file_now_read(LuaVM *vm, LuaFile *f, FileSpan *span, int64_t offset,
+                      size_t *moved);
+
+/* After enough of such reads others get their turn; call it before looking at
+ * arguments that they might close. */
+void file_now_make_way(lua_State *L);
 
 /* ---- tables of methods -------------------------------------------------- */
 

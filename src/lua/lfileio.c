@@ -71,18 +71,15 @@ static void fill_request(Transfer *x, AioContext *ctx, AioRequest *req)
 {
     bool write = x->kind->use == SPAN_WRITE;
 
-    *req = (AioRequest){
-        .fd = x->file->fd,
-        .buf_index = -1,
-        .file_slot = file_slot(x->file, ctx),
-        .chain = x->chain,
-        .offset = x->offset < 0 ? -1 : x->offset + (int64_t)x->moved,
-    };
+    file_request_init(req, x->file->fd);
+    req->file_slot = file_slot(x->file, ctx);
+    req->chain = x->chain;
+    req->offset = x->offset < 0 ? -1 : x->offset + (int64_t)x->moved;
     if (x->span.pieces == 1) {
         req->op = write ? AIO_OP_WRITE : AIO_OP_READ;
         req->base = x->span.iov->iov_base;
         req->len = x->span.iov->iov_len;
-        req->buf_index = x->span.buf ? buf_slot(x->span.buf, ctx) : -1;
+        req->buf_index = span_slot(&x->span, ctx);
     } else {
         req->op = write ? AIO_OP_WRITEV : AIO_OP_READV;
         req->iov = x->span.iov;
@@ -110,16 +107,51 @@ static FileOutcome transfer_rounds(lua_State *L, Transfer *x, LuaTask *t,
     return outcome;
 }
 
+/* Reads what needs no waiting; true when that was all. */
+static bool transfer_at_once(lua_State *L, Transfer *x, LuaTask *t)
+{
+    LuaVM *vm = alua_vm(L);
+
+    (void)file_slot(x->file, task_context(t)); /* it has been used */
+    x->ret = file_now_read(vm, x->file, &x->span, x->offset, &x->moved);
+    return x->ret >= 0 &&
+           (x->ret == 0 || x->moved == x->span.total || !x->kind->exact);
+}
+
+/* What was read at once is a short read when nothing comes of the rest. */
+static FileOutcome transfer_rest(lua_State *L, Transfer *x, LuaTask *t)
+{
+    bool have_some = x->moved > 0 && !x->kind->exact;
+    FileOutcome outcome = transfer_rounds(L, x, t, file_engine(x->file, t));
+
+    if (unlikely(have_some) && outcome != FILE_CANCELLED && x->ret <= 0) {
+        x->ret = 0;
+        outcome = FILE_DONE;
+    }
+    return outcome;
+}
+
 static FileOutcome transfer_run(lua_State *L, Transfer *x)
 {
     LuaTask *t = task_check_can_park(L);
-    const AioEngine *engine = file_engine(x->file, t);
+    LuaVM *vm = alua_vm(L);
+    FileOutcome outcome = FILE_DONE;
 
     x->chain = task_chain(t);
+    if (x->span.to_string) {
+        span_need_scratch(L, x->file, &x->span);
+    }
     file_enter(x->file);
     span_pin(&x->span);
-    FileOutcome outcome = transfer_rounds(L, x, t, engine);
+    if (x->kind->use == SPAN_WRITE || x->chain ||
+        !file_now_worth(vm, x->file, x->span.total) ||
+        !transfer_at_once(L, x, t)) {
+        outcome = transfer_rest(L, x, t);
+    }
     span_unpin(&x->span);
+    if (x->span.scratch) {
+        file_scratch_give(vm, x->span.scratch);
+    }
     file_leave(x->file);
     if (outcome == FILE_CANCELLED) {
         task_throw_cancel(L, t);
@@ -194,15 +226,26 @@ static int transfer_do(lua_State *L, Transfer *x)
     return transfer_result(L, x);
 }
 
+/* Field by field, as file_request_init() does. */
+static void transfer_begin(lua_State *L, Transfer *x, const TransferKind *kind)
+{
+    file_now_make_way(L);
+    x->kind = kind;
+    x->file = file_check(L);
+    x->moved = 0;
+    x->ret = 0;
+    x->chain = NULL;
+}
+
 /* Arguments: file, what, offset [, sec or {timeout=}] */
 static int transfer_at(lua_State *L, const TransferKind *kind)
 {
-    Transfer x = {.kind = kind, .file = file_check(L)};
+    Transfer x;
 
-    lua_settop(L, 4);
+    transfer_begin(L, &x, kind);
     x.offset = luaL_checkinteger(L, 3);
     luaL_argcheck(L, x.offset >= 0, 3, "an offset must not be negative");
-    x.deadline_ns = task_deadline(alua_opt_timeout(L, 4));
+    x.deadline_ns = file_opt_deadline(L, 4);
     span_check(L, 2, kind->use, x.file, &x.span);
     return transfer_do(L, &x);
 }
@@ -252,11 +295,11 @@ static int file_pwritev(lua_State *L)
 /* Arguments: file, what [, sec]; moves the file's position on. */
 static int transfer_next(lua_State *L, const TransferKind *kind)
 {
-    Transfer x = {.kind = kind, .file = file_check(L)};
+    Transfer x;
 
-    lua_settop(L, 3);
+    transfer_begin(L, &x, kind);
     x.offset = x.file->seekable ? x.file->position : -1;
-    x.deadline_ns = task_deadline(alua_opt_timeout(L, 3));
+    x.deadline_ns = file_opt_deadline(L, 3);
     span_check(L, 2, kind->use, x.file, &x.span);
     int results = kind->use == SPAN_READ
                       ? file_wait_readable(L, x.file, x.deadline_ns)

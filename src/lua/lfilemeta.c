@@ -14,20 +14,23 @@
 
 #include "lfile.h"
 
-/* Runs one request without memory; pushes true or the error triple. */
+/* Runs one request without memory, whose op, flags and range are set; pushes
+ * true or the error triple. */
 static int file_simple(lua_State *L, LuaFile *f, AioRequest *req,
-                       int64_t timeout_ns, const char *name)
+                       int timeout_arg, const char *name)
 {
+    int64_t deadline_ns = file_opt_deadline(L, timeout_arg);
     LuaTask *t = task_check_can_park(L);
     const AioEngine *engine = file_engine(f, t);
 
-    req->fd = f->fd;
-    req->buf_index = -1;
+    int flags = req->flags;
+
+    file_request_init(req, f->fd);
+    req->flags = flags;
     req->chain = task_chain(t);
     req->file_slot = file_slot(f, task_context(t));
     file_enter(f);
-    FileOutcome outcome =
-        file_run(L, t, engine, req, task_deadline(timeout_ns));
+    FileOutcome outcome = file_run(L, t, engine, req, deadline_ns);
     file_leave(f);
     if (outcome == FILE_CANCELLED) {
         task_throw_cancel(L, t);
@@ -36,28 +39,32 @@ static int file_simple(lua_State *L, LuaFile *f, AioRequest *req,
                                 : file_result(L, f, req->ret, name);
 }
 
+static int file_bare(lua_State *L, AioOp op, const char *name)
+{
+    LuaFile *f = file_check(L);
+    AioRequest req;
+
+    req.op = op;
+    req.flags = 0;
+    return file_simple(L, f, &req, 2, name);
+}
+
 /* file:fsync([sec]) -> true: data and metadata are on the disk */
 static int file_fsync(lua_State *L)
 {
-    AioRequest req = {.op = AIO_OP_FSYNC};
-    LuaFile *f = file_check(L);
-    return file_simple(L, f, &req, alua_opt_timeout(L, 2), "fsync");
+    return file_bare(L, AIO_OP_FSYNC, "fsync");
 }
 
 /* file:fdatasync([sec]) -> true: data, and what is needed to find it */
 static int file_fdatasync(lua_State *L)
 {
-    AioRequest req = {.op = AIO_OP_FDATASYNC};
-    LuaFile *f = file_check(L);
-    return file_simple(L, f, &req, alua_opt_timeout(L, 2), "fdatasync");
+    return file_bare(L, AIO_OP_FDATASYNC, "fdatasync");
 }
 
 /* file:nop([sec]) -> true: to the engine and back */
 static int file_nop(lua_State *L)
 {
-    AioRequest req = {.op = AIO_OP_NOP};
-    LuaFile *f = file_check(L);
-    return file_simple(L, f, &req, alua_opt_timeout(L, 2), "nop");
+    return file_bare(L, AIO_OP_NOP, "nop");
 }
 
 /* ---- space -------------------------------------------------------------- */
@@ -78,7 +85,7 @@ static int file_fallocate(lua_State *L, int mode, const char *name)
 
     check_extent(L, &req.offset, &len);
     req.len = (size_t)len;
-    return file_simple(L, f, &req, alua_opt_timeout(L, 4), name);
+    return file_simple(L, f, &req, 4, name);
 }
 
 /* file:allocate(off, len [, sec]) -> true: blocks reserved, size grows */

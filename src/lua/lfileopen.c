@@ -3,8 +3,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "lcheck.h"
@@ -26,6 +28,8 @@ typedef struct FileOpen {
 
     int fd;
     bool direct, seekable, waits;
+    FileNow now;
+    bool regular;
     uint32_t memory_align, offset_align;
 } FileOpen;
 
@@ -52,6 +56,23 @@ static int open_direct(FileOpen *o)
     return fd;
 }
 
+/* File systems in memory do not wait, and know no RWF_NOWAIT. */
+static bool is_in_memory(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) == 0 &&
+           (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+static FileNow how_at_once(const FileOpen *o)
+{
+    if (o->direct || !o->seekable) {
+        return NOW_NEVER;
+    }
+    return o->regular && is_in_memory(o->fd) ? NOW_ALWAYS : NOW_IF_CACHED;
+}
+
 /* O_DIRECT has no meaning on what is neither file nor device: drop it. */
 static int inspect(FileOpen *o)
 {
@@ -69,6 +90,8 @@ static int inspect(FileOpen *o)
     }
     o->seekable = lseek(o->fd, 0, SEEK_CUR) >= 0;
     o->waits = !o->seekable && file_may_wait(&st);
+    o->regular = S_ISREG(st.st_mode) || S_ISBLK(st.st_mode);
+    o->now = how_at_once(o);
     o->memory_align = o->offset_align = 1;
     if (o->direct) {
         file_find_alignment(o->fd, &st, &o->memory_align, &o->offset_align);
@@ -228,6 +251,8 @@ static int open_push(lua_State *L, FileOpen *o)
     f->seekable = o->seekable;
     f->slot_wish = o->slot_wish;
     f->waits = o->waits;
+    f->now = o->now;
+    f->regular = o->regular;
     f->memory_align = o->memory_align;
     f->offset_align = o->offset_align;
     failed = o->direct != direct ? file_pick_engine(L, f, ctx, o->engine) : 0;

@@ -4,8 +4,8 @@
  * One buffer costs nothing: it is described in the FileSpan on the C stack.  A
  * list gets one scratch userdata with the iovec and, as its user values, the
  * pieces themselves, so that a list changed during the transfer frees nothing
- * that is in flight.  A string to be read into, or one to be written with
- * O_DIRECT, goes through aligned scratch memory.
+ * that is in flight.  A string to be read, or one to be written with O_DIRECT,
+ * goes through aligned scratch memory.
  */
 #include <limits.h>
 #include <string.h>
@@ -30,13 +30,21 @@ static void *push_scratch(lua_State *L, const LuaFile *f, size_t size)
     return (void *)((p + align - 1) & ~(uintptr_t)(align - 1));
 }
 
-static void span_count(lua_State *L, int arg, const LuaFile *f, FileSpan *span)
+static void span_count(lua_State *L, int arg, FileSpan *span)
 {
     int64_t count = luaL_checkinteger(L, arg);
 
     luaL_argcheck(L, count >= 0, arg, "a count must not be negative");
-    span_set_one(span, push_scratch(L, f, (size_t)count), (size_t)count);
+    span_set_one(span, NULL, (size_t)count);
     span->to_string = true;
+}
+
+void span_need_scratch(lua_State *L, const LuaFile *f, FileSpan *span)
+{
+    span->scratch = file_scratch_take(alua_vm(L), f, span->total);
+    void *memory =
+        span->scratch ? span->scratch->base : push_scratch(L, f, span->total);
+    span_set_one(span, memory, span->total);
 }
 
 static void span_string(lua_State *L, int arg, const LuaFile *f, FileSpan *span)
@@ -106,6 +114,12 @@ void span_check(lua_State *L, int arg, SpanUse use, const LuaFile *f,
 {
     LuaBuf *b = buf_test(L, arg);
 
+    span->scratch = NULL;
+    span->buf = NULL;
+    span->bufs = NULL;
+    span->total = 0;
+    span->start = NULL;
+    span->to_string = false;
     if (b) {
         span_set_one(span, b->base, b->size);
         span->buf = b;
@@ -117,7 +131,7 @@ void span_check(lua_State *L, int arg, SpanUse use, const LuaFile *f,
         return;
     case LUA_TNUMBER:
         if (use == SPAN_READ) {
-            span_count(L, arg, f, span);
+            span_count(L, arg, span);
             return;
         }
         break;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lcontext.h"
+#include "lfile.h"
 #include "qapi/error.h"
 #include "task_private.h"
 #include "vmport.h"
@@ -206,6 +207,9 @@ void vm_close(LuaVM *vm)
     task_destroy_all(vm);
     if (vm->driver) {
         vm->driver->end(vm->home->ctx);
+    }
+    if (!stuck) { /* else the kernel may still write to it */
+        file_scratch_close(vm);
     }
     close_contexts(vm, stuck);
 }

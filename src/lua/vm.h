@@ -48,6 +48,8 @@ struct LuaVM {
                                    world can end (I/O, time, signals, remote) */
     uint64_t ready;             /* tasks queued to run */
     uint64_t io_in_flight;
+    size_t read_at_once; /* bytes, since others had their turn; lfilenow.c */
+    struct LuaFileScratch *file_scratch;
     bool exiting;
     int exit_code;
 

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #if defined(__has_feature)
@@ -40,6 +41,23 @@ static inline long syscall_inlined(long number, long a, long b, long c, long d)
                      : "=a"(ret)
                      : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth),
                        "r"(fifth)
+                     : "rcx", "r11", "memory");
+    return ret;
+}
+
+/* preadv2(2): an offset is one argument here, the fifth is for 32 bits. */
+static inline ssize_t syscall_preadv2(int fd, const struct iovec *iov,
+                                      int count, int64_t offset, int flags)
+{
+    register long fourth __asm__("r10") = offset;
+    register long fifth __asm__("r8") = 0;
+    register long sixth __asm__("r9") = flags;
+    long ret;
+
+    __asm__ volatile("syscall"
+                     : "=a"(ret)
+                     : "a"((long)SYS_preadv2), "D"((long)fd), "S"(iov),
+                       "d"((long)count), "r"(fourth), "r"(fifth), "r"(sixth)
                      : "rcx", "r11", "memory");
     return ret;
 }
@@ -79,6 +97,12 @@ static inline int syscall_io_uring_enter(int fd, unsigned submit,
         errno = before_;                 \
         ret_;                            \
     })
+
+static inline ssize_t syscall_preadv2(int fd, const struct iovec *iov,
+                                      int count, int64_t offset, int flags)
+{
+    return SYSCALL_KEEP_ERRNO(preadv2(fd, iov, count, offset, flags));
+}
 
 static inline ssize_t syscall_read(int fd, void *buf, size_t count)
 {
