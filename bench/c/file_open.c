@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static void open_with(BenchFile *file, const char *path, int direct)
+static void open_with(BenchFile *file, const char *path, uint32_t block,
+                      int direct)
 {
     struct stat st;
     int is_file;
@@ -19,22 +20,30 @@ static void open_with(BenchFile *file, const char *path, int direct)
     is_file = S_ISREG(st.st_mode);
     direct = is_file ? direct : 0;
     file->fd = open(path, O_RDONLY | O_CLOEXEC | direct);
-    file->buffers = aligned_alloc(FILE_BLOCK, FILE_BUFFERS_SIZE);
+    file->block = block;
+    file->buffers_size =
+        block * (block == FILE_BLOCK ? FILE_DEPTH_MAX : FILE_LARGE_DEPTH);
+    file->buffers = aligned_alloc(FILE_BLOCK, file->buffers_size);
     bench_require(file->fd >= 0 && file->buffers, path);
     file->state = RANDOM_SEED;
-    file->blocks = is_file ? (uint32_t)(st.st_size / FILE_BLOCK) : 1;
+    file->blocks = is_file ? (uint32_t)(st.st_size / block) : 1;
     bench_require(file->blocks > 0, "a file of at least one block");
 }
 
 void file_open(BenchFile *file, const char *path)
 {
-    open_with(file, path, O_DIRECT);
+    open_with(file, path, FILE_BLOCK, O_DIRECT);
+}
+
+void file_open_large(BenchFile *file, const char *path)
+{
+    open_with(file, path, FILE_LARGE_BLOCK, O_DIRECT);
 }
 
 void file_open_hot(BenchFile *file, const char *path)
 {
-    open_with(file, path, 0);
-    while (read(file->fd, file->buffers, FILE_BUFFERS_SIZE) > 0) {
+    open_with(file, path, FILE_BLOCK, 0);
+    while (read(file->fd, file->buffers, file->buffers_size) > 0) {
     }
 }
 
@@ -46,5 +55,5 @@ void file_close(BenchFile *file)
 
 int64_t file_next_offset(BenchFile *file)
 {
-    return (int64_t)(next_random(&file->state) % file->blocks) * FILE_BLOCK;
+    return (int64_t)(next_random(&file->state) % file->blocks) * file->block;
 }

@@ -28,7 +28,7 @@ static void open_ring(const char *path,
     struct iovec iov;
 
     open_it(&file, path);
-    iov = (struct iovec){file.buffers, FILE_BUFFERS_SIZE};
+    iov = (struct iovec){file.buffers, file.buffers_size};
     bench_require(
         io_uring_queue_init_params(2 * FILE_DEPTH_MAX, &ring, &params) == 0 &&
             io_uring_register_ring_fd(&ring) == 1 &&
@@ -40,6 +40,12 @@ static void open_ring(const char *path,
 static void open_read(void)
 {
     open_ring(getenv("BENCH_FILE"), file_open);
+    batch = DEVICE_BATCH;
+}
+
+static void open_large(void)
+{
+    open_ring(getenv("BENCH_FILE"), file_open_large);
     batch = DEVICE_BATCH;
 }
 
@@ -75,8 +81,8 @@ static void submit(unsigned slot)
     if (is_nop) {
         io_uring_prep_nop(sqe);
     } else {
-        io_uring_prep_read_fixed(sqe, 0, file.buffers + slot * FILE_BLOCK,
-                                 FILE_BLOCK, (uint64_t)file_next_offset(&file),
+        io_uring_prep_read_fixed(sqe, 0, file.buffers + slot * file.block,
+                                 file.block, (uint64_t)file_next_offset(&file),
                                  0);
         sqe->flags |= IOSQE_FIXED_FILE;
     }
@@ -124,6 +130,11 @@ static uint64_t run_8(uint64_t n)
     return run(n, 8);
 }
 
+static uint64_t run_16(uint64_t n)
+{
+    return run(n, FILE_LARGE_DEPTH);
+}
+
 static uint64_t run_32(uint64_t n)
 {
     return run(n, 32);
@@ -138,8 +149,10 @@ static uint64_t run_128(uint64_t n)
 const BenchCase bench_cases[] = {
 #ifdef HAVE_LIBURING
     {"uring_read_1", run_1, open_read, close_ring},
+    {"uring_read_8", run_8, open_read, close_ring},
     {"uring_read_32", run_32, open_read, close_ring},
     {"uring_read_128", run_128, open_read, close_ring},
+    {"uring_large_16", run_16, open_large, close_ring},
     {"uring_hot_1", run_1, open_hot, close_ring},
     {"uring_hot_8", run_8, open_hot, close_ring},
     {"uring_hot_32", run_32, open_hot, close_ring},

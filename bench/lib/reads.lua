@@ -23,6 +23,13 @@ function reads.file(env)
 end
 
 reads.fixed = { "--fixedbufs", "--registerfiles" }
+reads.large = { "--bs=1m" }
+-- From the page cache, which fio would empty first.
+reads.hot_fixed = { "--direct=0", "--invalidate=0", "--fixedbufs",
+  "--registerfiles" }
+reads.hot_batch = { "--direct=0", "--invalidate=0", "--fixedbufs",
+  "--registerfiles", "--gtod_reduce=1", "--iodepth_batch_submit=32",
+  "--iodepth_batch_complete_min=1", "--iodepth_batch_complete_max=32" }
 
 -- A side: IOPS and CPU microseconds per read out of fio's JSON report.
 function reads.fio(env, path, depth, extra)
@@ -31,11 +38,18 @@ function reads.fio(env, path, depth, extra)
     local words = { "fio", "--name=r", "--filename=" .. path,
       "--rw=randread", "--bs=4k", "--direct=1", "--ioengine=io_uring",
       "--iodepth=" .. depth, "--runtime=" .. seconds, "--time_based",
-      "--norandommap", "--thread", "--output-format=json" }
-    table.move(extra, 1, #extra, #words + 1, words)
+      "--norandommap", "--thread", "--lat_percentiles=1",
+      "--output-format=json" }
+    table.move(extra, 1, #extra, #words + 1, words) -- the last one counts
     local job = shell.json(words).jobs[1]
     local cpu = (job.usr_cpu + job.sys_cpu) / 100 * job.read.runtime * 1e3
-    return { iops = job.read.iops, cpu = cpu / job.read.total_ios }
+    local latency = job.read.lat_ns
+    return {
+      iops = job.read.iops,
+      cpu = cpu / job.read.total_ios,
+      cpu_us = cpu / job.read.total_ios,
+      p50 = latency.percentile and latency.percentile["50.000000"] or nil,
+    }
   end
 end
 
