@@ -2,10 +2,10 @@
  * lbuf.c - class aio.buf: bytes outside of Lua, fit for O_DIRECT
  *
  * See lbuf.h for slabs, roots and slices.  This file holds their life: how they
- * come, are cut, cloned, moved and closed; lbufops.c holds what can be done to
- * the bytes.  A pooled buffer that is closed, or lost and collected, goes back
- * to its pool as the same userdata; that it is closed while it lies there is
- * what makes a late use of it raise.
+ * come, are cloned, moved and closed; lbufslice.c cuts them, lbufops.c holds
+ * what can be done to the bytes.  A pooled buffer that is closed, or lost and
+ * collected, goes back to its pool as the same userdata; that it is closed
+ * while it lies there is what makes a late use of it raise.
  */
 #include <errno.h>
 #include <limits.h>
@@ -19,7 +19,6 @@
 #include "task.h"
 #include "vm.h"
 
-#define UV_PARENT 1           /* a slice's root, a pooled buffer's pool */
 #define MAP_FROM (128 * 1024) /* from here on by mmap: zeroed as touched */
 #define GC_KIB_MAX 1024       /* what one allocation may charge, in KiB */
 
@@ -257,28 +256,6 @@ static int buf_new(lua_State *L)
     return 1;
 }
 
-/* buf:slice(off [, len]) -> buf that shares the memory */
-static int buf_slice(lua_State *L)
-{
-    LuaBuf *b = buf_check(L, 1);
-    int64_t off = luaL_checkinteger(L, 2);
-    int64_t len = buf_opt_length(L, 3, b, off);
-    uint8_t *base = buf_range(L, b, off, len);
-
-    LuaBuf *s = alua_new(L, &buf_class, sizeof(*s), 1);
-    if (b == b->root) {
-        lua_pushvalue(L, 1);
-    } else {
-        lua_getiuservalue(L, 1, UV_PARENT);
-    }
-    lua_setiuservalue(L, -2, UV_PARENT);
-    s->root = b->root;
-    s->generation = b->root->generation;
-    s->base = base;
-    s->size = (size_t)len;
-    return 1;
-}
-
 /* buf:clone() -> an independent copy */
 static int buf_clone(lua_State *L)
 {
@@ -430,5 +407,6 @@ void lbuf_open(lua_State *L)
 
     alua_class(L, &buf_class);
     buf_open_byte_methods(L);
+    buf_open_slices(L);
     alua_setfuncs(L, functions);
 }

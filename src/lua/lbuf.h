@@ -43,6 +43,8 @@ struct LuaBuf {
     uint32_t pins;       /* root: operations in flight */
 };
 
+enum { UV_PARENT = 1 }; /* a slice's root, a pooled buffer's pool */
+
 extern const AluaClass buf_class;
 
 /* The open buffer at @arg; raises on anything else, and on a closed one. */
@@ -108,6 +110,9 @@ size_t opt_check_align(lua_State *L, int64_t align);
 /* lbufops.c: the methods that look at or change bytes. */
 extern const luaL_Reg buf_byte_methods[];
 void buf_open_byte_methods(lua_State *L);
+/* The metatable of slices, from that of buffers, which is complete. */
+void buf_open_slices(lua_State *L);
+int buf_slice(lua_State *L);
 
 /* lbufpool.c: takes a closed pooled buffer back. */
 void bufpool_give_back(lua_State *L, int arg);
