@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -30,17 +31,18 @@
 
 #ifndef SYSCALL_BY_LIBC
 
-/* The fifth argument is always 0. */
+/* The fifth and the sixth argument are always 0. */
 static inline long syscall_inlined(long number, long a, long b, long c, long d)
 {
     register long fourth __asm__("r10") = d;
     register long fifth __asm__("r8") = 0;
+    register long sixth __asm__("r9") = 0;
     long ret;
 
     __asm__ volatile("syscall"
                      : "=a"(ret)
                      : "a"(number), "D"(a), "S"(b), "d"(c), "r"(fourth),
-                       "r"(fifth)
+                       "r"(fifth), "r"(sixth)
                      : "rcx", "r11", "memory");
     return ret;
 }
@@ -70,6 +72,17 @@ static inline ssize_t syscall_read(int fd, void *buf, size_t count)
 static inline ssize_t syscall_write(int fd, const void *buf, size_t count)
 {
     return syscall_inlined(SYS_write, fd, (long)buf, (long)count, 0);
+}
+
+static inline ssize_t syscall_recv(int fd, void *buf, size_t count, int flags)
+{
+    return syscall_inlined(SYS_recvfrom, fd, (long)buf, (long)count, flags);
+}
+
+static inline ssize_t syscall_send(int fd, const void *buf, size_t count,
+                                   int flags)
+{
+    return syscall_inlined(SYS_sendto, fd, (long)buf, (long)count, flags);
 }
 
 static inline int syscall_epoll_wait(int fd, struct epoll_event *events,
@@ -112,6 +125,17 @@ static inline ssize_t syscall_read(int fd, void *buf, size_t count)
 static inline ssize_t syscall_write(int fd, const void *buf, size_t count)
 {
     return SYSCALL_KEEP_ERRNO(write(fd, buf, count));
+}
+
+static inline ssize_t syscall_recv(int fd, void *buf, size_t count, int flags)
+{
+    return SYSCALL_KEEP_ERRNO(recv(fd, buf, count, flags));
+}
+
+static inline ssize_t syscall_send(int fd, const void *buf, size_t count,
+                                   int flags)
+{
+    return SYSCALL_KEEP_ERRNO(send(fd, buf, count, flags));
 }
 
 static inline int syscall_epoll_wait(int fd, struct epoll_event *events,

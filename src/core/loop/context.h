@@ -35,8 +35,10 @@ struct AioHandler {
     bool cleared;     /* the callback has left @notifier clear */
     bool in_ready_list;
     bool in_poll_list;
-    bool poll_ready;      /* on the ready list because io_poll said so */
-    bool poll_busy;       /* its io_poll or io_poll_ready is running */
+    bool poll_ready;   /* on the ready list because io_poll said so */
+    bool poll_busy;    /* its io_poll or io_poll_ready is running */
+    uint32_t *unusual; /* of aio_set_fd_edges(), else NULL */
+    struct AioAccepted *accepted; /* with a reference, else NULL */
     uint32_t revents;     /* events to be dispatched; valid in the ready list */
     uint64_t ready_slice; /* see handler_dispatch_ready() */
     IOHandler *io_read;
@@ -73,6 +75,18 @@ struct AioHandler {
     IOHandler *io_poll_end;
     const void *creator; /* the code that set it last, for reports */
 };
+
+/* What a monitor that knows edges adds to node->watch. */
+static inline uint32_t handler_edge_events(const AioHandler *node)
+{
+    return node->unusual ? EPOLLRDHUP | EPOLLPRI : 0;
+}
+
+/* Reported once per event, or else as long as it lasts? */
+static inline bool handler_is_edge(const AioHandler *node)
+{
+    return node->is_edge || node->unusual;
+}
 
 /* ---- hooks of the file engines ------------------------------------------ */
 
@@ -284,6 +298,8 @@ static inline void handler_free_deleted(AioContext *ctx)
         handler_free_deleted_slow(ctx);
     }
 }
+/* What the setters of handlers do; @node is a stack copy. */
+void handler_set(AioContext *ctx, const AioHandler *node);
 /* What @fd is handled by, or NULL.  With list_lock; in the home thread also
  * without, and then it may just have been replaced. */
 AioHandler *handler_find(AioContext *ctx, int fd);

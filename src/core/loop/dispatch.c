@@ -37,8 +37,16 @@ static bool ready_append(AioContext *ctx, AioHandlerList *list,
 bool handler_make_ready(AioContext *ctx, AioHandlerList *list, AioHandler *node,
                         uint32_t revents)
 {
+    uint32_t unusual = revents & ~(uint32_t)(EPOLLIN | EPOLLOUT);
+
     revents &= node->watch | EPOLLHUP | EPOLLERR;
-    if (unlikely(!revents || !node->watch || node_deleted(node))) {
+    if (unlikely(!node->watch || node_deleted(node))) {
+        return false;
+    }
+    if (unlikely(unusual) && node->unusual) {
+        *node->unusual |= unusual;
+    }
+    if (unlikely(!revents)) {
         return false;
     }
     node->revents |= revents;
@@ -107,6 +115,18 @@ static bool run_events(AioContext *ctx, AioHandler *node, uint32_t revents)
     return progress;
 }
 
+/* Its event was not delivered.  A fd that is level-triggered comes back. */
+static void ask_again(AioContext *ctx, AioHandler *node)
+{
+    if (node->unusual) {
+        qemu_mutex_lock(&ctx->list_lock);
+        if (!node_deleted(node)) {
+            fdmon_update(ctx, node, node);
+        }
+        qemu_mutex_unlock(&ctx->list_lock);
+    }
+}
+
 static bool dispatch_node(AioContext *ctx, AioHandler *node)
 {
     uint32_t revents = node->revents;
@@ -122,7 +142,8 @@ static bool dispatch_node(AioContext *ctx, AioHandler *node)
         /* A call of its handler that this one is nested in had cleared it
          * before, and shall not take it for clear. */
         event_notifier_forget_cleared();
-        return false; /* its fd is level-triggered: it comes back */
+        ask_again(ctx, node);
+        return false;
     }
     if (unlikely(!revents)) {
         return poll_ready && node->io_poll_ready && run_poll_ready(ctx, node);

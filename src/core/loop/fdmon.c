@@ -10,6 +10,7 @@
  *
  * Rule: ctx->fdmon changes with list_lock held and nobody inside wait().
  */
+#include "loop/accepted.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -68,6 +69,9 @@ static void add_all(AioContext *ctx, const FDMonBackend *backend)
         node->mon_next = NULL;
         node->mon_prev = NULL;
         backend->ops.update(ctx, NULL, node);
+        if (accepted_any(node->accepted)) {
+            handler_make_ready(ctx, &ctx->ready_list, node, EPOLLIN);
+        }
     }
 }
 

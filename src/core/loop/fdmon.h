@@ -56,8 +56,8 @@ typedef struct FDMonBackend {
      * ready: waiting begins with work for each fd. */
     bool look_first;
 
-    /* Reports a node with is_edge once per write, so that nobody need read it.
-     */
+    /* Reports a node with handler_is_edge() once per event, so that nobody
+     * need read it. */
     bool knows_edges;
 
     /*

@@ -141,7 +141,8 @@ static int set_control(struct FDMonEpollState *state, AioHandler *node,
                        uint32_t id)
 {
     struct epoll_event event = {
-        .events = node->watch | (node->is_edge ? EPOLLET : 0),
+        .events = node->watch | handler_edge_events(node) |
+                  (handler_is_edge(node) ? EPOLLET : 0),
         .data.u64 = (uint64_t)id << 32 | (uint32_t)node->fd,
     };
     int ret;

@@ -24,6 +24,7 @@
  * a GSource does not load GLib.
  */
 #include "loop/gsource.h"
+#include "loop/accepted.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 #include "qemu/main-loop.h"
@@ -231,6 +232,7 @@ GSource *aio_get_g_source(AioContext *ctx)
     g_source_set_can_recurse(source, TRUE);
     g_source_set_name(source, "aio-context");
     ctx->source = source;
+    accepted_poll_instead(ctx);
     ctx->source_wake = source_wake;
     event_notifier_test_and_clear(&ctx->notifier); /* see may_stay_set() */
     return source;

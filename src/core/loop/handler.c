@@ -20,6 +20,7 @@
  * Rule: what the home thread reads without list_lock, only it may write.
  */
 #include "base/symbol.h"
+#include "loop/accepted.h"
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
@@ -126,6 +127,16 @@ static void handler_remove(AioContext *ctx, AioHandler *node)
     bury(ctx, node);
 }
 
+static void change_accepted(AioHandler *node, AioAccepted *to)
+{
+    AioAccepted *old = node->accepted;
+
+    node->accepted = to ? accepted_ref(to) : NULL;
+    if (old) {
+        accepted_unref(old);
+    }
+}
+
 /* @node is a stack copy with the new callbacks; the caller is at home.  What
  * was harvested for another opaque may concern another file: it comes again. */
 static void handler_change(AioContext *ctx, AioHandler *old,
@@ -144,6 +155,8 @@ static void handler_change(AioContext *ctx, AioHandler *old,
     old->opaque = node->opaque;
     old->creator = node->creator;
     old->notifier = node->notifier;
+    old->unusual = node->unusual;
+    change_accepted(old, node->accepted);
     compute_watch(ctx, old);
     count_handler(ctx, old, 1);
     /* Also when the events are the same: the fd may be another file by now. */
@@ -169,6 +182,7 @@ static AioHandler *handler_copy(const AioHandler *node)
     AioHandler *copy = check_malloc(sizeof(*copy));
 
     *copy = *node;
+    copy->accepted = node->accepted ? accepted_ref(node->accepted) : NULL;
     return copy;
 }
 
@@ -206,8 +220,7 @@ static bool handler_apply_locked(AioContext *ctx, const AioHandler *node)
     return changed;
 }
 
-/* @node is a stack copy. */
-static void handler_set(AioContext *ctx, const AioHandler *node)
+void handler_set(AioContext *ctx, const AioHandler *node)
 {
     if (node->fd < 0 && is_removal(node)) {
         return; /* who cleans up may not have opened it */
@@ -240,6 +253,23 @@ void aio_set_fd_handler(AioContext *ctx, int fd, bool is_external,
         .io_write = io_write,
         .io_poll = io_poll_ready ? io_poll : NULL,
         .io_poll_ready = io_poll_ready,
+        .opaque = opaque,
+        .creator = CALLER_ADDRESS,
+    };
+
+    handler_set(ctx, &node);
+}
+
+void aio_set_fd_edges(AioContext *ctx, int fd, bool is_external,
+                      IOHandler *io_read, IOHandler *io_write,
+                      uint32_t *unusual, void *opaque)
+{
+    AioHandler node = {
+        .fd = fd,
+        .is_external = is_external,
+        .io_read = io_read,
+        .io_write = io_write,
+        .unusual = unusual,
         .opaque = opaque,
         .creator = CALLER_ADDRESS,
     };
@@ -377,6 +407,7 @@ void handler_free_deleted_slow(AioContext *ctx)
         if (!node->mon_refs) {
             QTAILQ_REMOVE(&ctx->deleted_aio_handlers, node, node_deleted);
             qatomic_dec(&ctx->deleted_count);
+            change_accepted(node, NULL);
             free(node);
         }
     }

@@ -224,6 +224,9 @@ void ring_reopen(Ring *ring)
     CHECKF(ring->in_flight == 0 || ring->fork_count != fork_count,
            "a context moves to another thread with %u file requests in flight",
            ring->in_flight);
+    if (ring->fork_count == fork_count) {
+        ring_reap(ring); /* connections that the kernel has accepted */
+    }
     ring_close(ring);
     CHECKF(ring_open(ring, &err), "cannot rebuild the ring: %s",
            error_get_pretty(err));

@@ -7,7 +7,8 @@
  * completes at once, which makes handlers level-triggered.
  *
  * Notifiers have a multishot poll, which stays armed but tells only of what
- * comes in.  That is enough for the context's own, and for one whose handler
+ * comes in.  That is enough for the context's own, for those of
+ * aio_set_fd_edges(), which have one too, and for one whose handler
  * has cleared it after the poll fired (node->cleared, see run_notifier()).
  * Where it has not, poll(2) says before each wait whether it is still set.
  *
@@ -25,6 +26,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+
+#include "loop/accepted.h"
 
 /* node->mon_id, with the list lock held: what update() has noted down. */
 enum {
@@ -40,6 +44,7 @@ enum {
     POLL_RESTART = 8, /* armed for other events, or another file, than wanted */
     POLL_GONE = 16,   /* removed; in the dying list while armed, if not todo */
     POLL_FIRED = 32,  /* armed, and has told of what may still be there */
+    POLL_ACCEPTS = 64, /* armed not as a poll: accepts connections */
 };
 
 /* ---- lists; home thread ------------------------------------------------- */
@@ -172,12 +177,30 @@ static void submit_remove(Ring *ring, AioHandler *node)
     node->mon_flags |= POLL_ENDING;
 }
 
+static bool shall_accept(const AioContext *ctx, const AioHandler *node)
+{
+    /* For another loop that waits the listener has to become readable. */
+    return node->accepted && !node->accepted->refused && !ctx->source;
+}
+
+static void submit_accept(struct io_uring_sqe *sqe, AioHandler *node)
+{
+    io_uring_prep_multishot_accept(sqe, node->fd, NULL, NULL,
+                                   SOCK_CLOEXEC | SOCK_NONBLOCK);
+    node->mon_flags |= POLL_ACCEPTS;
+    node->accepted->armed++;
+}
+
 static void submit_add(Ring *ring, AioHandler *node)
 {
     struct io_uring_sqe *sqe = ring_sqe(ring);
 
-    if (node->is_edge || node->notifier) {
-        io_uring_prep_poll_multishot(sqe, node->fd, node->mon_events);
+    if (shall_accept(ring->ctx, node)) {
+        submit_accept(sqe, node);
+    } else if (handler_is_edge(node) || node->notifier) {
+        io_uring_prep_poll_multishot(
+            sqe, node->fd,
+            node->mon_events | (handler_edge_events(node) & EPOLLRDHUP));
     } else {
         io_uring_prep_poll_add(sqe, node->fd, node->mon_events);
     }
@@ -200,15 +223,26 @@ static bool still_set(AioContext *ctx, FDMonUringState *state, AioHandler *node)
     return true;
 }
 
+/* They may have come while nobody was to be told. */
+static void tell_of_accepted(AioContext *ctx, FDMonUringState *state,
+                             AioHandler *node)
+{
+    if (unlikely(accepted_any(node->accepted)) && node->mon_events) {
+        state->ready_count +=
+            handler_make_ready(ctx, state->ready_list, node, EPOLLIN);
+    }
+}
+
 /* One step towards what is wanted; takes at most one entry, which is there. */
 static void node_advance(FDMonUringState *state, Ring *ring, AioHandler *node)
 {
     node->mon_flags &= ~POLL_FIRED;
     if (!(node->mon_flags & POLL_ARMED)) {
         node->mon_flags &= ~POLL_RESTART;
-        if (node->mon_events) {
+        if (node->mon_events && !(node->accepted && node->accepted->paused)) {
             submit_add(ring, node);
         }
+        tell_of_accepted(ring->ctx, state, node);
     } else if ((node->mon_flags & (POLL_RESTART | POLL_ENDING)) ==
                POLL_RESTART) {
         submit_remove(ring, node);
@@ -259,6 +293,40 @@ static bool is_transient(int32_t res)
            res == -ENOMEM;
 }
 
+/*
+ * A connection, or why there are no more.  The one to be told may be another
+ * node by now, which the listener has got since.  Returns what a poll would
+ * have said.
+ */
+static int32_t accept_completed(AioContext *ctx, FDMonUringState *state,
+                                AioHandler *node, int32_t res)
+{
+    AioAccepted *accepted = node->accepted;
+    AioHandler *now = handler_find(ctx, node->fd);
+
+    if (!(node->mon_flags & POLL_ARMED)) {
+        node->mon_flags &= ~POLL_ACCEPTS;
+        accepted->armed--;
+    }
+    if (res == -ECANCELED) {
+        return res;
+    }
+    if (res == -EINVAL && accepted->count == 0) { /* an older kernel */
+        accepted->refused = true;
+        return 0;
+    }
+    if (accepted_done(accepted, res) && now && now->accepted == accepted) {
+        state->ready_count +=
+            handler_make_ready(ctx, state->ready_list, now, EPOLLIN);
+    }
+    if (accepted->count >= ACCEPTED_ENOUGH && !accepted->paused) {
+        accepted->paused = true;
+        node->mon_flags |= POLL_RESTART;
+        todo_add(state, node);
+    }
+    return res < 0 ? -EBADF : 0; /* not again, unless somebody sets it anew */
+}
+
 void uring_polls_done(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
 {
     FDMonUringState *state = ctx->fdmon_io_uring;
@@ -266,6 +334,9 @@ void uring_polls_done(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
 
     if (!(flags & IORING_CQE_F_MORE)) {
         node->mon_flags &= ~(POLL_ARMED | POLL_ENDING | POLL_FIRED);
+    }
+    if (unlikely(node->mon_flags & POLL_ACCEPTS)) {
+        res = accept_completed(ctx, state, node, res);
     }
     if (node->mon_flags & POLL_GONE) {
         if (!(node->mon_flags & (POLL_ARMED | POLL_LISTED))) {
@@ -279,7 +350,8 @@ void uring_polls_done(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
         handler_make_ready(ctx, state->ready_list, node, (uint32_t)res)) {
         state->ready_count++;
     }
-    if (node->is_edge && (node->mon_flags & POLL_ARMED)) {
+    if ((handler_is_edge(node) || (node->mon_flags & POLL_ACCEPTS)) &&
+        (node->mon_flags & POLL_ARMED)) {
         return;
     }
     node->cleared = false;
@@ -299,29 +371,36 @@ void uring_polls_done(AioContext *ctx, void *ptr, int32_t res, uint32_t flags)
 
 /* ---- a rebuilt ring ----------------------------------------------------- */
 
+static void forget(AioHandler *node)
+{
+    if (node->mon_flags & POLL_ACCEPTS) {
+        node->accepted->armed--;
+    }
+    node->mon_flags &= ~(unsigned)(POLL_ARMED | POLL_ENDING | POLL_RESTART |
+                                   POLL_FIRED | POLL_ACCEPTS);
+}
+
 void uring_polls_forget(AioContext *ctx, FDMonUringState *state)
 {
-    const unsigned in_ring =
-        POLL_ARMED | POLL_ENDING | POLL_RESTART | POLL_FIRED;
     AioHandler *node;
 
     while ((node = state->dying)) {
         dying_remove(node);
-        node->mon_flags &= ~in_ring;
+        forget(node);
         node_release(node);
     }
     for (node = state->todo; node; node = node->mon_next) {
-        node->mon_flags &= ~in_ring;
+        forget(node);
     }
     qemu_mutex_lock(&ctx->list_lock);
     QTAILQ_FOREACH(node, &ctx->aio_handlers, node) {
         if (node->mon_flags & POLL_ARMED) {
-            node->mon_flags &= ~in_ring;
+            forget(node);
             todo_add(state, node);
         }
     }
     for (unsigned i = 0; i < state->changed_count; i++) {
-        state->changed[i]->mon_flags &= ~in_ring;
+        forget(state->changed[i]);
     }
     qemu_mutex_unlock(&ctx->list_lock);
 }

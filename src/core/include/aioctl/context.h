@@ -61,6 +61,25 @@ void aio_co_ready(AioContext *ctx, Coroutine *co);
  */
 bool aio_poll_more(AioContext *ctx, bool blocking, unsigned more);
 
+/*
+ * aio_set_fd_edges: aio_set_fd_handler() for who remembers what it left behind
+ * @unusual: where the loop notes what comes besides EPOLLIN and EPOLLOUT:
+ *           EPOLLRDHUP, EPOLLPRI, EPOLLHUP and EPOLLERR, added before the
+ *           callback; valid until the handler is removed
+ *
+ * A callback is called when something comes in, and need not be called again
+ * for what was there before: that saves asking for it in each wait.  It may be,
+ * with a monitor that does not know edges.  Each call of this function reports
+ * anew what is ready.
+ *
+ * Who stops reading after a short read must look at @unusual: behind the data
+ * there may be an end or an urgent mark, which were reported with it.  (io_uring
+ * does not tell of urgent marks.)
+ */
+void aio_set_fd_edges(AioContext *ctx, int fd, bool is_external,
+                      IOHandler *io_read, IOHandler *io_write,
+                      uint32_t *unusual, void *opaque);
+
 /* Is @bh to be called?  Any thread. */
 bool aio_bh_is_scheduled(QEMUBH *bh);
 
