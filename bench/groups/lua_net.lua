@@ -61,15 +61,29 @@ return function(env)
       },
     }
   end
+  -- The same server in C, which is told of edges: what Lua is put upon.
+  local function c_row(conns, bytes, monitor, goal)
+    return {
+      name = ("echo in C %dx%d B, %s : epoll"):format(conns, bytes, monitor),
+      ours = load(env, conns, bytes, { "env", "AIOCTL_FDMON=" .. monitor,
+        env.program("echo_aio") }),
+      peer = load(env, conns, bytes, PEERS.epoll.words(env)),
+      metrics = { { key = "kops", unit = "k/s", goal = goal },
+        { key = "cpu_us", name = "CPU", unit = "us/op" } },
+    }
+  end
   if env.smoke then
-    return { row(5, 64, "epoll") }
+    return { row(5, 64, "epoll"), c_row(5, 64, "auto") }
   end
   return {
-    row(1, 64, "epoll"), row(50, 64, "epoll"), row(50, 64, "epoll", "buf"),
-    row(50, 64, "epoll", nil, "epoll"),
-    row(50, 64, "luv try_write"), row(50, 64, "luv write"),
-    row(50, 64, "cqueues"), row(500, 64, "epoll"),
-    row(500, 64, "luv try_write"), row(50, 16384, "epoll", "buf"),
-    row(50, 16384, "luv try_write", "buf"),
+    row(1, 64, "epoll"), row(50, 64, "epoll"), row(500, 64, "epoll"),
+    row(50, 64, "epoll", nil, "epoll"), row(50, 64, "epoll", "buf"),
+    row(1, 64, "luv try_write"), row(50, 64, "luv try_write"),
+    row(500, 64, "luv try_write"), row(50, 64, "luv write"),
+    row(50, 64, "cqueues"),
+    row(1, 16384, "epoll", "buf"), row(50, 16384, "epoll", "buf"),
+    row(500, 16384, "epoll", "buf"), row(50, 16384, "luv try_write", "buf"),
+    c_row(1, 64, "epoll"), c_row(50, 64, "epoll", ">=0.98"),
+    c_row(500, 64, "epoll", ">=0.98"), c_row(50, 64, "io_uring", ">=1.1"),
   }
 end

@@ -215,6 +215,9 @@ end
 --- for sock in listener:accepts() do: connections, until it is closed.
 function methods.accepts(listener)
   check_socket(listener)
+  if not listener:is_closed() then
+    core.accept_ahead(listener)
+  end
   return next_connection, listener
 end
 

@@ -2,6 +2,7 @@
 -- net_connect_spec.lua, datagrams: udp_spec.lua, Unix sockets: unix_spec.lua).
 local aio = require "aio"
 local net = require "aio.net"
+local proc = require "aio.proc"
 local net_support = require "support.net"
 
 local E <const> = aio.errno
@@ -51,6 +52,49 @@ describe("socket:send and socket:recv", function()
     end
     assert.equal(2, b:send("ok")) -- the other direction still works
     assert.equal("ok", a:recv())
+  end)
+
+  -- A short read ends at an urgent mark, and hides an end that is there.
+  it("find an end that came with the data while they waited", function()
+    for _ = 1, 20 do
+      local a, b = connected()
+      local reader = aio.spawn(function()
+        return b:recv(), b:recv(nil, 5)
+      end)
+      aio.yield()
+      a:send("last")
+      a:shutdown()
+      local data, last, errno = reader:join(10)
+      assert.equal("last", data)
+      assert.is_nil(last)
+      assert.is_nil(errno)
+    end
+  end)
+
+  it("go on behind urgent data", function()
+    local server = assert(proc.spawn({ "perl", "-MSocket", "-e", [[
+      $| = 1;
+      socket(my $l, AF_INET, SOCK_STREAM, 0);
+      bind($l, pack_sockaddr_in(0, INADDR_LOOPBACK)); listen($l, 1);
+      print((unpack_sockaddr_in(getsockname($l)))[0], "\n");
+      accept(my $c, $l); sysread($c, my $x, 1);
+      send($c, "before", 0); send($c, "!", MSG_OOB); send($c, "behind", 0);
+      shutdown($c, 1); sysread($c, $x, 1);
+    ]], stdout = "pipe" })) -- perl is part of every Debian
+    local port = server.stdout:recv_line(10)
+    local sock <close> = assert(net.dial("tcp:127.0.0.1:" .. port))
+    local reader = aio.spawn(function()
+      local got = ""
+      for chunk in sock:chunks(nil, 5) do
+        got = got .. chunk
+      end
+      return got
+    end)
+    aio.yield()
+    sock:send("x")
+    assert.equal("beforebehind", reader:join(10))
+    sock:close()
+    server:wait(5)
   end)
 
   it("time out and go on afterwards", function()

@@ -20,7 +20,7 @@
 #include "open.h"
 #include "suggest.h"
 
-LuaSock *sock_check(lua_State *L)
+LuaSock *sock_check_slow(lua_State *L)
 {
     LuaSock *s = alua_check(L, 1, &sock_class);
 
@@ -77,6 +77,10 @@ static void sock_release(LuaHandle *h)
     }
     if (s->fd >= 0) {
         sock_unwatch(s);
+        if (s->accepted) {
+            aio_accepted_free(s->accepted);
+            s->accepted = NULL;
+        }
         sock_close_fd(s);
     }
 }

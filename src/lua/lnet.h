@@ -20,9 +20,11 @@
  * not mixed.  A side is `ready` when the next call might not find EAGAIN; a
  * short read clears it, which saves the call that would only find EAGAIN.
  *
- * The loop's handler for the descriptor stays registered between two waits: it
- * is level-triggered, so forgetting readiness is always safe.  When it fires
- * and nobody waits, the side is marked ready and no longer watched.
+ * The loop's handler for the descriptor stays registered between two waits.
+ * When it fires and nobody waits, the side is marked ready and no longer
+ * watched.  That of a TCP connection is told of each event once (edges): so a
+ * side becomes not ready only by a call that found EAGAIN, or by a short one
+ * while nothing unusual was told, such as an end that may lie behind the data.
  */
 #ifndef LNET_H
 #define LNET_H
@@ -32,6 +34,7 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
+#include "aioctl/accept.h"
 #include "lfile.h"
 #include "task.h"
 #include "tlsops.h"
@@ -86,7 +89,8 @@ typedef struct LuaSock {
     int type;         /* SOCK_STREAM, ... */
     bool external;    /* receives nothing while externals are disabled */
     bool listening;
-    unsigned streak; /* calls in a row that did not park */
+    unsigned streak;  /* calls in a row that did not park */
+    uint32_t unusual; /* EPOLL* that short reads may hide; see edges */
     SockSide sides[SIDE_COUNT];
     NetAddress peer; /* for messages; of a listener: its own */
 
@@ -101,6 +105,8 @@ typedef struct LuaSock {
     dev_t unlink_dev;
     ino_t unlink_ino;
 
+    AioAccepted *accepted; /* listener of accepts(), else NULL */
+
     const TlsOps *tls;       /* NULL: plain */
     TlsContext *tls_context; /* listener: of what it accepts; user value 2 */
     TlsSession *session;
@@ -109,8 +115,28 @@ typedef struct LuaSock {
 
 extern const AluaClass sock_class;
 
+LuaSock *sock_check_slow(lua_State *L);
 /* The open socket at argument 1. */
-LuaSock *sock_check(lua_State *L);
+static inline LuaSock *sock_check(lua_State *L)
+{
+    LuaSock *s = lua_touserdata(L, 1);
+
+    /* As alua_test(), without the calls. */
+    if (likely(s && lua_rawlen(L, 1) >= sizeof(AluaObject) &&
+               s->handle.object.cls == &sock_class && s->fd >= 0)) {
+        return s;
+    }
+    return sock_check_slow(L);
+}
+
+/* The deadline that the timeout at @arg means; most often there is none. */
+static inline int64_t sock_deadline(lua_State *L, int arg)
+{
+    return likely(lua_gettop(L) < arg)
+               ? -1
+               : task_deadline(alua_opt_timeout(L, arg));
+}
+
 /* Pushes a closed one; sock_adopt() opens it. */
 LuaSock *sock_push(lua_State *L);
 void sock_adopt(LuaSock *s, int fd, int family, int type);

@@ -118,7 +118,7 @@ static int core_connect(lua_State *L)
 {
     LuaSock *s = sock_check(L);
     const LuaAddress *to = address_check(L, 2);
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
+    int64_t deadline = sock_deadline(L, 3);
     SockUse use;
 
     s->peer = to->net;
@@ -160,21 +160,49 @@ static bool is_stillborn(int err)
            err == EHOSTDOWN || err == ENONET || err == ENOPROTOOPT;
 }
 
+/* One that the kernel has accepted already. */
+static int accept_ahead(LuaSock *s, NetAddress *peer)
+{
+    int fd = aio_accepted_take(s->handle.owner->ctx, s->fd, s->accepted);
+
+    if (fd >= 0 && s->family != AF_UNIX &&
+        getpeername(fd, &peer->any, &peer->len) < 0) {
+        peer->len = 0; /* it has been reset: the first recv() says so */
+    }
+    if (fd < 0 && fd != -EAGAIN) {
+        sock_unwatch(s); /* watching it again starts anew */
+    }
+    return fd;
+}
+
+static int accept_one(LuaSock *s, NetAddress *peer)
+{
+    int fd = -EAGAIN;
+
+    peer->len = sizeof(*peer) - offsetof(NetAddress, any);
+    if (s->accepted) {
+        fd = accept_ahead(s, peer);
+        if (fd != -EAGAIN || aio_accepted_is_armed(s->accepted)) {
+            return fd;
+        }
+    }
+    fd = accept4(s->fd, &peer->any, &peer->len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    return fd < 0 ? -errno : fd;
+}
+
 static int64_t accept_now(LuaSock *s, LuaSock *to)
 {
     int fd;
 
     do {
-        to->peer.len = sizeof(to->peer) - offsetof(NetAddress, any);
-        fd = accept4(s->fd, &to->peer.any, &to->peer.len,
-                     SOCK_CLOEXEC | SOCK_NONBLOCK);
-    } while (fd < 0 && is_stillborn(errno)); /* each takes one off the queue */
+        fd = accept_one(s, &to->peer);
+    } while (is_stillborn(-fd)); /* each takes one off the queue */
     if (fd < 0) {
         to->peer.len = 0;
-        return -errno;
+        return fd;
     }
     sock_adopt(to, fd, s->family, s->type);
-    if (to->peer.any.sa_family == AF_UNIX) { /* clients have no name */
+    if (s->family == AF_UNIX) { /* clients have no name */
         to->peer = s->peer;
     }
     to->external = s->external;
@@ -222,7 +250,7 @@ static LuaSock *check_listener(lua_State *L)
 static int sock_accept(lua_State *L)
 {
     LuaSock *s = check_listener(L);
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
+    int64_t deadline = sock_deadline(L, 2);
     SockUse use;
 
     LuaSock *to = sock_push(L);
@@ -259,6 +287,19 @@ static int sock_try_accept(lua_State *L)
     return sock_fail(L, s, ret, "try_accept");
 }
 
+/* core.accept_ahead(listener): connections may be accepted before anybody asks
+ * for them, where the kernel can. */
+static int core_accept_ahead(lua_State *L)
+{
+    LuaSock *s = check_listener(L);
+
+    if (!s->accepted && !s->sides[SIDE_READ].waiter) {
+        sock_unwatch(s);
+        s->accepted = aio_accepted_new(); /* NULL: then it does without */
+    }
+    return 0;
+}
+
 const luaL_Reg sock_conn_methods[] = {
     {"accept", sock_accept},
     {"try_accept", sock_try_accept},
@@ -270,5 +311,6 @@ const luaL_Reg conn_functions[] = {
     {"listen", core_listen},
     {"connect", core_connect},
     {"connect_now", core_connect_now},
+    {"accept_ahead", core_accept_ahead},
     {NULL, NULL},
 };

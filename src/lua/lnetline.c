@@ -159,7 +159,7 @@ static int line_push(lua_State *L, LuaSock *s, size_t n, bool keep)
 static int sock_recv_line(lua_State *L)
 {
     LuaSock *s = sock_check(L);
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
+    int64_t deadline = sock_deadline(L, 2);
     size_t length = 0;
     LineOptions o;
     SockUse use;

@@ -61,7 +61,7 @@ static int core_sendto(lua_State *L)
 {
     LuaSock *s = sock_check(L);
     const LuaAddress *to = address_check(L, 3);
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 4));
+    int64_t deadline = sock_deadline(L, 4);
     FileSpan span;
     SockUse use;
 
@@ -126,7 +126,7 @@ static void fill_control(FdControl *control, const int *fds, int n,
 static int sock_sendfd(lua_State *L)
 {
     LuaSock *s = sock_check(L);
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 4));
+    int64_t deadline = sock_deadline(L, 4);
     size_t len = 1;
     int fds[FDS_MAX];
     FdControl control;
@@ -194,7 +194,7 @@ static int fail_cut(lua_State *L, LuaSock *s, int64_t got, size_t n,
 static int sock_recvfrom(lua_State *L)
 {
     LuaSock *s = sock_check(L);
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
+    int64_t deadline = sock_deadline(L, 3);
     NetAddress from = {.len = sizeof(from) - offsetof(NetAddress, any)};
     LuaBuf *buf = buf_test(L, 2);
     SockUse use;
@@ -311,7 +311,7 @@ static int sock_recvfd(lua_State *L)
 {
     LuaSock *s = sock_check(L);
     lua_Integer n = luaL_optinteger(L, 2, 4096);
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
+    int64_t deadline = sock_deadline(L, 3);
     int fds[FDS_MAX];
     FdControl control = {0};
     SockUse use;

@@ -3,12 +3,16 @@
  *
  * A buffer is filled directly; strings come from scratch memory of the VM that
  * is in use only between two parks, or from the input (lnetline.c).
+ *
+ * recv() is one function from the method to the system call, which is inlined
+ * too: base/syscall.h says why.
  */
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/syscall.h"
 #include "lnet.h"
 
 static const char scratch_key;
@@ -30,39 +34,47 @@ char *sock_scratch(lua_State *L)
 
 /* ---- one receive -------------------------------------------------------- */
 
-static int64_t receive(const LuaSock *s, void *base, size_t n)
+static QEMU_ALWAYS_INLINE inline int64_t receive(const LuaSock *s, void *base,
+                                                 size_t n)
 {
+    int flags = MSG_DONTWAIT | (sock_is_stream(s) ? 0 : MSG_TRUNC);
     ssize_t got;
 
     do {
-        got = s->family == AF_UNSPEC
-                  ? read(s->fd, base, n)
-                  : recv(s->fd, base, n,
-                         MSG_DONTWAIT | (sock_is_stream(s) ? 0 : MSG_TRUNC));
-    } while (got < 0 && errno == EINTR); /* as often as signals come */
-    return got < 0 ? -errno : got;
+        got = unlikely(s->family == AF_UNSPEC)
+                  ? syscall_read(s->fd, base, n)
+                  : syscall_recv(s->fd, base, n, flags);
+    } while (unlikely(got == -EINTR)); /* as often as signals come */
+    return got;
 }
 
-int64_t sock_read_some(LuaSock *s, void *base, size_t n)
+static QEMU_ALWAYS_INLINE inline int64_t read_some(LuaSock *s, void *base,
+                                                   size_t n)
 {
-    if (s->session) {
+    if (unlikely(s->session)) {
         return tls_read_some(s, base, n);
     }
     int64_t got = receive(s, base, n);
     /* A short read has emptied a stream.  At the end it is ready for ever. */
-    if (got > 0 && (size_t)got < n && sock_is_stream(s)) {
+    if (got > 0 && (size_t)got < n && sock_is_stream(s) && !s->unusual) {
         s->sides[SIDE_READ].ready = false;
     }
     return got;
 }
 
-int64_t sock_read_wait(SockUse *use, void *base, size_t n)
+int64_t sock_read_some(LuaSock *s, void *base, size_t n)
+{
+    return read_some(s, base, n);
+}
+
+static QEMU_ALWAYS_INLINE inline int64_t read_wait(SockUse *use, void *base,
+                                                   size_t n)
 {
     LuaSock *s = use->sock;
 
     for (;;) { /* ends with data, the end, or the wait */
         if (use->side->ready && !sock_is_held_back(s)) {
-            int64_t got = sock_read_some(s, base, n);
+            int64_t got = read_some(s, base, n);
             if (got != -EAGAIN) {
                 return got;
             }
@@ -74,6 +86,11 @@ int64_t sock_read_wait(SockUse *use, void *base, size_t n)
         }
         use->side->ready = true;
     }
+}
+
+int64_t sock_read_wait(SockUse *use, void *base, size_t n)
+{
+    return read_wait(use, base, n);
 }
 
 /* ---- recv --------------------------------------------------------------- */
@@ -99,17 +116,22 @@ static void recv_count(lua_State *L, const LuaSock *s, lua_Integer n,
 
 static void recv_span(lua_State *L, const LuaSock *s, RecvSpan *span)
 {
-    span->buf = buf_test(L, 2);
-    if (span->buf) {
+    int type = lua_type(L, 2);
+
+    span->buf = NULL;
+    if (type <= LUA_TNIL) {
+        span->base = s->scratch;
+        span->n = SCRATCH_SIZE;
+    } else if (type == LUA_TNUMBER) {
+        recv_count(L, s, luaL_checkinteger(L, 2), span);
+    } else {
+        span->buf = buf_test(L, 2);
+        if (!span->buf) {
+            luaL_typeerror(L, 2, "count or buffer");
+        }
         luaL_argcheck(L, span->buf->size > 0, 2, "the buffer has no bytes");
         span->base = (char *)span->buf->base;
         span->n = span->buf->size;
-    } else if (lua_isnoneornil(L, 2)) {
-        recv_count(L, s, SCRATCH_SIZE, span);
-    } else if (lua_type(L, 2) == LUA_TNUMBER) {
-        recv_count(L, s, luaL_checkinteger(L, 2), span);
-    } else {
-        luaL_typeerror(L, 2, "count or buffer");
     }
 }
 
@@ -152,23 +174,31 @@ static int sock_recv(lua_State *L)
     LuaSock *s = sock_check(L);
     RecvSpan span;
     SockUse use;
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
+    int64_t deadline = sock_deadline(L, 3);
 
     recv_span(L, s, &span);
     int64_t got = sock_enter(L, &use, s, SIDE_READ, deadline);
-    if (got == 0) {
+    if (likely(got == 0)) {
         if (span.buf) {
             buf_pin(span.buf);
         }
         got = unlikely(input_have(s) > 0)
                   ? (int64_t)input_take(s, span.base, span.n)
-                  : sock_read_wait(&use, span.base, span.n);
+                  : read_wait(&use, span.base, span.n);
         if (span.buf) {
             buf_unpin(span.buf);
         }
         sock_leave(&use);
     }
-    return recv_result(L, s, &span, got, "recv");
+    if (unlikely(got <= 0 || (uint64_t)got > span.n)) {
+        return recv_result(L, s, &span, got, "recv");
+    }
+    if (span.buf) {
+        lua_pushinteger(L, got);
+    } else {
+        lua_pushlstring(L, span.base, (size_t)got);
+    }
+    return 1;
 }
 
 /* socket:try_recv([n | buf]) -> as recv(), or false when there is nothing now.
@@ -273,7 +303,7 @@ static int sock_recv_exact(lua_State *L)
 {
     LuaSock *s = sock_check(L);
     LuaBuf *buf = buf_test(L, 2);
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
+    int64_t deadline = sock_deadline(L, 3);
     SockUse use;
 
     sock_check_stream(L, s);

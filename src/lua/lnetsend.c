@@ -3,6 +3,8 @@
  *
  * send() sends everything before it returns.  A short write clears readiness:
  * the next thing to do is to wait, not to ask again.
+ *
+ * What one system call does is done in the method itself, see lnetrecv.c.
  */
 #include <errno.h>
 #include <limits.h>
@@ -11,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/syscall.h"
 #include "lnet.h"
 
 void sock_span(lua_State *L, int arg, FileSpan *span)
@@ -61,6 +64,7 @@ static ssize_t write_pipe(int fd, const struct iovec *iov, int count)
 
 /* ---- one send ----------------------------------------------------------- */
 
+/* As the system call does: a negative errno. */
 static ssize_t transmit(const LuaSock *s, FileSpan *span)
 {
     struct msghdr msg = {
@@ -68,14 +72,14 @@ static ssize_t transmit(const LuaSock *s, FileSpan *span)
         .msg_iovlen = (size_t)span->iovcnt,
     };
 
-    if (s->family == AF_UNSPEC) {
-        return write_pipe(s->fd, span->iov, span->iovcnt);
+    if (span->iovcnt == 1 && s->family != AF_UNSPEC) {
+        return syscall_send(s->fd, span->iov->iov_base, span->iov->iov_len,
+                            MSG_DONTWAIT | MSG_NOSIGNAL);
     }
-    if (span->iovcnt == 1) {
-        return send(s->fd, span->iov->iov_base, span->iov->iov_len,
-                    MSG_DONTWAIT | MSG_NOSIGNAL);
-    }
-    return sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent = s->family == AF_UNSPEC
+                       ? write_pipe(s->fd, span->iov, span->iovcnt)
+                       : sendmsg(s->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 ? -errno : sent;
 }
 
 /* Small pieces go out as one record.  The scratch is filled the same way when
@@ -107,11 +111,11 @@ static int64_t send_some(LuaSock *s, FileSpan *span, size_t left)
     }
     do {
         sent = transmit(s, span);
-    } while (sent < 0 && errno == EINTR); /* as often as signals come */
+    } while (sent == -EINTR); /* as often as signals come */
     if (sent >= 0 && (size_t)sent < left) {
         s->sides[SIDE_WRITE].ready = false;
     }
-    return sent < 0 ? -errno : sent;
+    return sent;
 }
 
 int64_t sock_send_all(SockUse *use, FileSpan *span, size_t *moved)
@@ -146,6 +150,42 @@ int64_t sock_send_all(SockUse *use, FileSpan *span, size_t *moved)
 
 /* ---- methods ------------------------------------------------------------ */
 
+/* A string, or what sock_span() takes besides. */
+static void send_span(lua_State *L, FileSpan *span)
+{
+    if (lua_type(L, 2) != LUA_TSTRING) {
+        sock_span(L, 2, span);
+        return;
+    }
+    *span = (FileSpan){.iov = &span->one, .iovcnt = 1, .pieces = 1};
+    span->one.iov_base = (void *)lua_tolstring(L, 2, &span->total);
+    span->one.iov_len = span->total;
+}
+
+/* One piece that is sent by one system call: most are. */
+static QEMU_ALWAYS_INLINE inline int64_t
+send_at_once(LuaSock *s, FileSpan *span, size_t *moved)
+{
+    SockSide *side = &s->sides[SIDE_WRITE];
+
+    if (unlikely(!side->ready || span->iovcnt != 1 || span->total == 0 ||
+                 s->session || s->family == AF_UNSPEC)) {
+        return 0;
+    }
+    ssize_t sent = syscall_send(s->fd, span->one.iov_base, span->total,
+                                MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (likely(sent == (ssize_t)span->total)) {
+        *moved = span->total;
+        return 0;
+    }
+    side->ready = sent == -EINTR;
+    if (sent > 0) {
+        *moved = (size_t)sent;
+        span_advance(span, *moved);
+    }
+    return sent >= 0 || sent == -EAGAIN || sent == -EINTR ? 0 : sent;
+}
+
 /*
  * socket:send(string | buf | {...} [, sec]) -> n: all of it
  * An error or time-out comes with the bytes sent before it as a fourth value.
@@ -153,17 +193,20 @@ int64_t sock_send_all(SockUse *use, FileSpan *span, size_t *moved)
 static int sock_send(lua_State *L)
 {
     LuaSock *s = sock_check(L);
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
+    int64_t deadline = sock_deadline(L, 3);
     size_t moved = 0;
     FileSpan span;
     SockUse use;
 
-    sock_span(L, 2, &span);
+    send_span(L, &span);
     int64_t ret = sock_enter(L, &use, s, SIDE_WRITE, deadline);
-    if (ret == 0) {
-        span_pin(&span);
-        ret = sock_send_all(&use, &span, &moved);
-        span_unpin(&span);
+    if (likely(ret == 0)) {
+        ret = send_at_once(s, &span, &moved);
+        if (unlikely(moved < span.total || span.total == 0) && ret == 0) {
+            span_pin(&span);
+            ret = sock_send_all(&use, &span, &moved);
+            span_unpin(&span);
+        }
         sock_leave(&use);
     }
     if (unlikely(ret < 0)) {

@@ -156,7 +156,7 @@ static int core_set_tls_context(lua_State *L)
 static int core_handshake(lua_State *L)
 {
     LuaSock *s = sock_check(L);
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 2));
+    int64_t deadline = sock_deadline(L, 2);
     SockUse use;
 
     luaL_argcheck(L, s->session, 1, "the socket has no TLS");
@@ -207,7 +207,7 @@ static int sock_shutdown(lua_State *L)
     static const int hows[] = {SHUT_RD, SHUT_WR, SHUT_RDWR};
     LuaSock *s = sock_check(L);
     int how = hows[luaL_checkoption(L, 2, "w", names)];
-    int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
+    int64_t deadline = sock_deadline(L, 3);
     int64_t ret = 0;
 
     if (s->family == AF_UNSPEC) { /* it has one direction */

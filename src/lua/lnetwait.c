@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "aioctl/context.h"
 #include "block/aio.h"
 #include "lfdtable.h"
 #include "lnet.h"
@@ -24,15 +25,36 @@ enum {
 static void sock_on_read(void *opaque);
 static void sock_on_write(void *opaque);
 
+/*
+ * Not Unix sockets: a read ends between two writers, or before a descriptor,
+ * however much there is.  Nor listeners, which are left before they are empty.
+ */
+static bool knows_what_it_leaves(const LuaSock *s)
+{
+    return (s->family == AF_INET || s->family == AF_INET6) &&
+           s->type == SOCK_STREAM && !s->listening && !s->session;
+}
+
 static void watch_update(LuaSock *s)
 {
     bool reads = s->sides[SIDE_READ].watched;
     bool writes = s->sides[SIDE_WRITE].watched;
 
     /* What was begun goes out also while externals are disabled. */
-    aio_set_fd_handler(s->handle.owner->ctx, s->fd, s->external && !writes,
-                       reads ? sock_on_read : NULL,
-                       writes ? sock_on_write : NULL, NULL, NULL, s);
+    bool external = s->external && !writes;
+    IOHandler *on_read = reads ? sock_on_read : NULL;
+    IOHandler *on_write = writes ? sock_on_write : NULL;
+
+    if (s->accepted) {
+        aio_set_fd_acceptor(s->handle.owner->ctx, s->fd, external, on_read,
+                            s->accepted, s);
+    } else if (knows_what_it_leaves(s)) {
+        aio_set_fd_edges(s->handle.owner->ctx, s->fd, external, on_read,
+                         on_write, &s->unusual, s);
+    } else {
+        aio_set_fd_handler(s->handle.owner->ctx, s->fd, external, on_read,
+                           on_write, NULL, NULL, s);
+    }
     if (!reads && !writes) {
         lfdtable_drop(s->handle.owner, s->fd);
     }
