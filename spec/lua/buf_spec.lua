@@ -67,6 +67,29 @@ describe("aio.buf", function()
     assert.error_matches(function() b:fill(256) end, "byte")
   end)
 
+  it("is kept by its slices, which need no finalizer", function()
+    local seen = setmetatable({}, { __mode = "k" })
+    local s
+    do
+      local b = aio.buf(8)
+      b:set(0, "abcdefgh")
+      seen[b] = true
+      s = b:slice(2, 4):slice(1)
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.is_not_nil(next(seen))
+    assert.equal("def", s:tostring())
+    assert.is_nil(getmetatable(s).__gc)
+    assert.equal(3, #s)
+    s:close()
+    assert.error_matches(function() s:tostring() end, "closed")
+    s = nil -- luacheck: ignore
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(seen))
+  end)
+
   it("finds bytes and differences", function()
     local b = aio.buf(10000)
     b:set(7000, "needle")

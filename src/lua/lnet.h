@@ -2,6 +2,7 @@
  * lnet.h - what the files of class aio.socket share
  *
  *   lnet.c        the class: making, closing, fields; the module aio.net.core
+ *   lnetwrap.c    sockets of descriptors from elsewhere, pipes
  *   lnetaddr.c    class aio.address: addresses as values
  *   lnetwait.c    turns and readiness: the one place that parks
  *   lnetrecv.c    recv, recv_exact, try_recv
@@ -89,6 +90,7 @@ typedef struct LuaSock {
     int type;         /* SOCK_STREAM, ... */
     bool external;    /* receives nothing while externals are disabled */
     bool listening;
+    bool plain_tcp;   /* a short read has emptied it */
     unsigned streak;  /* calls in a row that did not park */
     uint32_t unusual; /* EPOLL* that short reads may hide; see edges */
     SockSide sides[SIDE_COUNT];
@@ -245,6 +247,7 @@ extern const luaL_Reg sock_send_methods[];
 extern const luaL_Reg sock_msg_methods[];
 extern const luaL_Reg sock_conn_methods[];
 extern const luaL_Reg conn_functions[];
+extern const luaL_Reg wrap_functions[];
 extern const luaL_Reg sock_opt_methods[];
 extern const luaL_Reg sock_tls_methods[];
 extern const luaL_Reg message_functions[];

@@ -35,15 +35,32 @@ static size_t path_length(const NetAddress *net)
     return n > 0 && net->un.sun_path[0] ? strnlen(net->un.sun_path, n) : n;
 }
 
+/* For messages: zeros are shown as '@', as /proc/net/unix does. */
 static void unix_text(const NetAddress *net, char *buf, size_t size)
+{
+    size_t n = path_length(net);
+
+    n = n < size ? n : size - 1;
+    for (size_t i = 0; i < n; i++) {
+        char c = net->un.sun_path[i];
+
+        buf[i] = (char)(c ? c : '@');
+    }
+    buf[n] = '\0';
+}
+
+/* For the script: what net.dial() takes, zeros and all. */
+static void push_unix(lua_State *L, const NetAddress *net)
 {
     size_t n = path_length(net);
     const char *path = net->un.sun_path;
 
     if (n > 0 && path[0] == '\0') {
-        snprintf(buf, size, "@%.*s", (int)n - 1, path + 1);
+        lua_pushliteral(L, "@");
+        lua_pushlstring(L, path + 1, n - 1);
+        lua_concat(L, 2);
     } else {
-        snprintf(buf, size, "%.*s", (int)n, path);
+        lua_pushlstring(L, path, n);
     }
 }
 
@@ -217,6 +234,12 @@ static int address_tostring(lua_State *L)
     const LuaAddress *a = address_check(L, 1);
     char text[ADDRESS_TEXT_MAX];
 
+    if (a->net.len > 0 && a->net.any.sa_family == AF_UNIX) {
+        lua_pushfstring(L, "%s:", scheme_of(&a->net, a->type));
+        push_unix(L, &a->net);
+        lua_concat(L, 2);
+        return 1;
+    }
     address_text(&a->net, a->type, text, sizeof(text));
     lua_pushstring(L, text);
     return 1;
@@ -271,11 +294,9 @@ static int address_port(lua_State *L)
 static int address_path(lua_State *L)
 {
     const LuaAddress *a = address_check(L, 1);
-    char path[ADDRESS_TEXT_MAX];
 
     if (a->net.any.sa_family == AF_UNIX) {
-        unix_text(&a->net, path, sizeof(path));
-        lua_pushstring(L, path);
+        push_unix(L, &a->net);
     } else {
         lua_pushnil(L);
     }

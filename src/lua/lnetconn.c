@@ -206,6 +206,7 @@ static int64_t accept_now(LuaSock *s, LuaSock *to)
         to->peer = s->peer;
     }
     to->external = s->external;
+    to->plain_tcp = s->plain_tcp;
     if (s->tls_context && !tls_begin(to, s->tls_context, true, NULL)) {
         return -ENOMEM;
     }

@@ -27,12 +27,12 @@ static void sock_on_write(void *opaque);
 
 /*
  * Not Unix sockets: a read ends between two writers, or before a descriptor,
- * however much there is.  Nor listeners, which are left before they are empty.
+ * however much there is; nor SCTP, or TLS in the kernel.  Nor listeners, which
+ * are left before they are empty.
  */
 static bool knows_what_it_leaves(const LuaSock *s)
 {
-    return (s->family == AF_INET || s->family == AF_INET6) &&
-           s->type == SOCK_STREAM && !s->listening && !s->session;
+    return s->plain_tcp && !s->listening && !s->session;
 }
 
 static void watch_update(LuaSock *s)

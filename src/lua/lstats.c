@@ -49,6 +49,7 @@ static const Counter counters[] = {
     GAUGE(registered_buffers),
     GAUGE(registered_files),
     COUNTER(registration_failures),
+    COUNTER(accepted_ahead),
 };
 
 enum { COUNTERS = sizeof(counters) / sizeof(counters[0]) };

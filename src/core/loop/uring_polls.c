@@ -315,6 +315,7 @@ static int32_t accept_completed(AioContext *ctx, FDMonUringState *state,
         accepted->refused = true;
         return 0;
     }
+    ctx->stats.accepted_ahead += res >= 0;
     if (accepted_done(accepted, res) && now && now->accepted == accepted) {
         state->ready_count +=
             handler_make_ready(ctx, state->ready_list, now, EPOLLIN);

@@ -73,8 +73,8 @@ bool aio_poll_more(AioContext *ctx, bool blocking, unsigned more);
  * anew what is ready.
  *
  * Who stops reading after a short read must look at @unusual: behind the data
- * there may be an end or an urgent mark, which were reported with it.  (io_uring
- * does not tell of urgent marks.)
+ * there may be an end or an urgent mark, which were reported with it.  (The
+ * io_uring monitor does not tell of urgent marks.)
  */
 void aio_set_fd_edges(AioContext *ctx, int fd, bool is_external,
                       IOHandler *io_read, IOHandler *io_write,
@@ -153,6 +153,7 @@ typedef struct AioContextStats {
     uint64_t registered_buffers; /* in the ring's buffer table */
     uint64_t registered_files;   /* in the ring's file table */
     uint64_t registration_failures; /* fell back to what is not registered */
+    uint64_t accepted_ahead;        /* connections, by multishot accept */
 } AioContextStats;
 
 /* Copies the counters.  Home thread. */
