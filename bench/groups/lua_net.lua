@@ -43,6 +43,18 @@ local function missing(peer)
   end
 end
 
+-- The same server in C, which is told of edges: what Lua is put upon.
+local function in_c(env, conns, bytes, monitor, goal)
+  return {
+    name = ("echo in C %dx%d B, %s : epoll"):format(conns, bytes, monitor),
+    ours = load(env, conns, bytes, { "env", "AIOCTL_FDMON=" .. monitor,
+      env.program("echo_aio") }),
+    peer = load(env, conns, bytes, PEERS.epoll.words(env)),
+    metrics = { { key = "kops", unit = "k/s", goal = goal },
+      { key = "cpu_us", name = "CPU", unit = "us/op" } },
+  }
+end
+
 return function(env)
   local function row(conns, bytes, name, mode, monitor)
     local peer = PEERS[name]
@@ -61,19 +73,8 @@ return function(env)
       },
     }
   end
-  -- The same server in C, which is told of edges: what Lua is put upon.
-  local function c_row(conns, bytes, monitor, goal)
-    return {
-      name = ("echo in C %dx%d B, %s : epoll"):format(conns, bytes, monitor),
-      ours = load(env, conns, bytes, { "env", "AIOCTL_FDMON=" .. monitor,
-        env.program("echo_aio") }),
-      peer = load(env, conns, bytes, PEERS.epoll.words(env)),
-      metrics = { { key = "kops", unit = "k/s", goal = goal },
-        { key = "cpu_us", name = "CPU", unit = "us/op" } },
-    }
-  end
   if env.smoke then
-    return { row(5, 64, "epoll"), c_row(5, 64, "auto") }
+    return { row(5, 64, "epoll"), in_c(env, 5, 64, "auto") }
   end
   return {
     row(1, 64, "epoll"), row(50, 64, "epoll"), row(500, 64, "epoll"),
@@ -83,7 +84,8 @@ return function(env)
     row(50, 64, "cqueues"),
     row(1, 16384, "epoll", "buf"), row(50, 16384, "epoll", "buf"),
     row(500, 16384, "epoll", "buf"), row(50, 16384, "luv try_write", "buf"),
-    c_row(1, 64, "epoll"), c_row(50, 64, "epoll", ">=0.98"),
-    c_row(500, 64, "epoll", ">=0.98"), c_row(50, 64, "io_uring", ">=1.1"),
+    in_c(env, 1, 64, "epoll"), in_c(env, 50, 64, "epoll", ">=0.98"),
+    in_c(env, 500, 64, "epoll", ">=0.98"),
+    in_c(env, 50, 64, "io_uring", ">=1.1"),
   }
 end
