@@ -44,6 +44,10 @@ static void *sock_take(lua_State *L, int arg, const char **why)
     } else if (s->session || s->tls_context) {
         *why = "a socket with TLS cannot be sent to another thread: send it "
                "before starttls(), or listen without tls";
+    } else if (s->accepted) {
+        *why = "a listener whose accepts() was used cannot be sent to another "
+               "thread: the kernel may have accepted for this one; send it "
+               "before";
     } else if (is_in_use(s)) {
         *why = "a socket that a task or handler waits for cannot be sent to "
                "another thread: let it end first";
