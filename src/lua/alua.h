@@ -70,6 +70,8 @@ void *alua_test(lua_State *L, int arg, const AluaClass *cls); /* or NULL */
 void alua_anchor(lua_State *L, int index);       /* idempotent */
 void alua_unanchor(lua_State *L, AluaObject *o); /* idempotent */
 void alua_pushanchored(lua_State *L, AluaObject *o);
+/* User value 1 of the handle at @index, its callback, has changed. */
+void alua_refresh(lua_State *L, int index);
 
 /* ---- handles: callbacks with a name, an origin and ref/unref ------------ */
 
@@ -79,15 +81,17 @@ void alua_pushanchored(lua_State *L, AluaObject *o);
  */
 struct LuaHandle {
     AluaObject object;
-    LuaContext *owner;             /* NULL when closed */
     const char *kind;              /* "bh", "timer", "fd", "notifier" */
     void (*release)(LuaHandle *h); /* class: frees the C side; calls no Lua */
     char *name;                    /* malloc'ed, or NULL: the origin is used */
     char origin[80];               /* "script.lua:12" */
+    LuaHandle *prev, *next;        /* all open handles of the VM */
+    LuaContext *owner;             /* NULL when closed */
     bool armed;
     bool unrefd;
-    int failures;           /* errors in a row */
-    LuaHandle *prev, *next; /* all open handles of the VM */
+    bool closes;       /* by itself, when its callback has returned */
+    unsigned busy;     /* calls of its callback on the stack */
+    unsigned failures; /* errors in a row */
 };
 
 /* Fills in name (string at @name_arg, or none) and the origin of the caller. */
@@ -105,7 +109,7 @@ int handle_unref(lua_State *L);
 void handle_describe(const LuaHandle *h, char *buf, size_t size);
 
 /*
- * alua_enter: the one door from the loop into Lua
+ * alua_enter: the one door from the loop into Lua (door.c)
  *
  * Runs fn(light userdata @self) protected on the callback thread of @h's
  * context, with @h named as the callback that is running (parking in it raises
@@ -113,6 +117,16 @@ void handle_describe(const LuaHandle *h, char *buf, size_t size);
  * Allocates nothing when fn does not.
  */
 void alua_enter(LuaHandle *h, lua_CFunction fn, void *self);
+
+/*
+ * alua_call: alua_enter() for the function in user value @callback of @h, which
+ * is armed, with its object as the only argument; fast for user value 1
+ *
+ * alua_call_once() disarms it first; the function may arm it again.  @h may be
+ * gone afterwards.
+ */
+void alua_call(LuaHandle *h, int callback);
+void alua_call_once(LuaHandle *h, int callback);
 
 /* ---- arguments and results ---------------------------------------------- */
 

@@ -1,23 +1,16 @@
 /*
- * handle.c - callbacks with a name and an origin, and the door into Lua
+ * handle.c - callbacks with a name and an origin
  *
  * The VM lists its open handles.  An armed one is anchored and, unless it was
- * unref'd, counts in vm->active, which keeps the program running.
- *
- * alua_enter() runs on the context's callback thread, or, when another flow is
- * already running Lua on this C stack (a callback or a task that polls), on the
- * innermost lua_State of that flow, as if its poll function had made the call:
- * the one state that is certainly able to take calls.
+ * unref'd, counts in vm->active, which keeps the program running.  While its
+ * callback runs (busy) it stays anchored even when it is disarmed: most arm
+ * themselves again, and nothing that the door touches goes away under it.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "slice.h"
-#include "trace.h"
 #include "vm_private.h"
-
-enum { FAILURES_MAX = 100 }; /* in a row; then --on-error=log removes it */
 
 void handle_open(lua_State *L, LuaHandle *h, LuaContext *owner,
                  const char *kind, int name_arg)
@@ -84,7 +77,9 @@ void handle_arm(lua_State *L, LuaHandle *h, int index)
     if (h->armed) {
         return;
     }
-    alua_anchor(L, index);
+    if (!h->object.anchor) {
+        alua_anchor(L, index);
+    }
     h->armed = true;
     h->object.vm->active += handle_counts(h);
 }
@@ -96,7 +91,9 @@ void handle_disarm(lua_State *L, LuaHandle *h)
     }
     h->armed = false;
     h->object.vm->active -= handle_counts(h);
-    alua_unanchor(L, &h->object);
+    if (!h->busy) {
+        alua_unanchor(L, &h->object);
+    }
 }
 
 /* Of any class.  The first word is followed only if the metatable shows that
@@ -149,81 +146,5 @@ void handle_describe(const LuaHandle *h, char *buf, size_t size)
                  h->origin);
     } else {
         snprintf(buf, size, "%s created at %s", h->kind, h->origin);
-    }
-}
-
-/* The error value is on top of @L. */
-static void callback_failed(LuaVM *vm, LuaHandle *h, lua_State *L)
-{
-    char origin[160] = "a callback";
-
-    if (h) {
-        handle_describe(h, origin, sizeof(origin));
-    }
-    alua_take_traceback(L);
-    lua_insert(L, -2);
-    vm_uncaught(vm, L, origin);
-    if (h && h->owner && ++h->failures >= FAILURES_MAX && vm->log_errors) {
-        fprintf(stderr, "aio: %s failed %d times in a row: removed\n", origin,
-                FAILURES_MAX);
-        handle_close(L, h);
-    }
-}
-
-static void trace_callback(const LuaHandle *h)
-{
-    char what[160];
-
-    handle_describe(h, what, sizeof(what));
-    trace_begin("callback", what);
-}
-
-void alua_enter(LuaHandle *h, lua_CFunction fn, void *self)
-{
-    LuaVM *vm = h->object.vm;
-    LuaVMPrivate *priv = vm->priv;
-    const LuaHandle *outer = vm->callback;
-    lua_State *outer_inner = priv->inner;
-    lua_State *L = outer_inner ? outer_inner : h->owner->L;
-    bool anchored = h->object.anchor != 0;
-
-    if (unlikely(!lua_checkstack(L, LUA_MINSTACK))) {
-        vm->exit_code = 1; /* nothing can be reported without stack */
-        vm->exiting = true;
-        return;
-    }
-    LuaContext *owner = h->owner;
-    int top = lua_gettop(L);
-    int64_t began = 0;
-    if (unlikely(trace_on)) {
-        trace_callback(h);
-    }
-    vm->callback = h;
-    priv->inner = L;
-    if (unlikely(priv->watch)) {
-        began = slice_begin_callback(vm, h);
-    }
-    if (anchored) {
-        alua_pushanchored(L, &h->object); /* outlives a callback that lets go */
-    } else {
-        lua_pushnil(L);
-    }
-    lua_pushcfunction(L, alua_traceback);
-    lua_pushcfunction(L, fn);
-    lua_pushlightuserdata(L, self);
-    int status = lua_pcall(L, 1, 0, top + 2);
-    vm->callback = outer;
-    if (unlikely(status != LUA_OK)) {
-        callback_failed(vm, anchored ? h : NULL, L);
-    } else if (anchored) {
-        h->failures = 0;
-    }
-    priv->inner = outer_inner;
-    if (unlikely(priv->watch)) {
-        slice_end_callback(owner, anchored ? h : NULL, began);
-    }
-    lua_settop(L, top);
-    if (unlikely(trace_on)) {
-        trace_end();
     }
 }

@@ -3,8 +3,8 @@
  *
  * Lifetime: user value 1 is the callback, user value 2 the context, so the
  * context outlives its bottom halves.  A bh is armed (anchored) from schedule()
- * until its callback starts, and as long as a remote proxy of it exists; an
- * idle bh is ordinary garbage.
+ * until its callback starts, from schedule_always() until cancel(), and as long
+ * as a remote proxy of it exists; an idle bh is ordinary garbage.
  */
 #include "block/aio.h"
 #include "lcheck.h"
@@ -20,7 +20,7 @@ typedef struct LuaBH {
     QEMUBH *bh;
     Remote *remote; /* what its proxies share, made for the first one */
     bool scheduled;
-    bool oneshot; /* aio.defer: closed when it fires */
+    bool always; /* stays scheduled */
 } LuaBH;
 
 static const AluaClass bh_class;
@@ -42,27 +42,21 @@ static void bh_settle(lua_State *L, LuaBH *self)
     }
 }
 
-static int bh_run(lua_State *L) /* the protected half of bh_fire() */
-{
-    LuaBH *self = lua_touserdata(L, 1);
-
-    alua_pushanchored(L, &self->handle.object);
-    self->scheduled = false;
-    bh_settle(L, self); /* first, so that the callback may reschedule */
-    lua_getiuservalue(L, -1, UV_CALLBACK);
-    lua_pushvalue(L, -2); /* -3 keeps it alive until alua_enter() is done */
-    lua_call(L, 1, 0);
-    if (self->oneshot) {
-        handle_close(L, &self->handle);
-    }
-    return 0;
-}
-
 static void bh_fire(void *opaque)
 {
     LuaBH *self = opaque;
 
-    alua_enter(&self->handle, bh_run, self);
+    if (self->always) {
+        qemu_bh_schedule(self->bh); /* first: the callback may cancel it */
+        alua_call(&self->handle, UV_CALLBACK);
+        return;
+    }
+    self->scheduled = false;
+    if (unlikely(self->remote) && remote_is_live(self->remote)) {
+        alua_call(&self->handle, UV_CALLBACK);
+    } else {
+        alua_call_once(&self->handle, UV_CALLBACK);
+    }
 }
 
 static void bh_release(LuaHandle *h)
@@ -95,9 +89,18 @@ static LuaBH *bh_create(lua_State *L, bool oneshot)
     lua_setiuservalue(L, -2, UV_CONTEXT);
     handle_open(L, &self->handle, owner, "bh", 2);
     self->handle.release = bh_release;
-    self->oneshot = oneshot;
+    self->handle.closes = oneshot;
     self->bh = aio_bh_new_full(owner->ctx, bh_fire, self, "aio.bh");
     return self;
+}
+
+/* The result of most methods: the bh at 1. */
+static int bh_itself(lua_State *L)
+{
+    if (unlikely(lua_gettop(L) != 1)) {
+        lua_settop(L, 1);
+    }
+    return 1;
 }
 
 static void bh_arm(lua_State *L, LuaBH *self, int index)
@@ -141,8 +144,7 @@ static int bh_schedule(lua_State *L)
 
     bh_arm(L, self, 1);
     qemu_bh_schedule(self->bh);
-    lua_settop(L, 1);
-    return 1;
+    return bh_itself(L);
 }
 
 /*
@@ -156,20 +158,33 @@ static int bh_schedule_idle(lua_State *L)
 
     bh_arm(L, self, 1);
     qemu_bh_schedule_idle(self->bh);
-    lua_settop(L, 1);
-    return 1;
+    return bh_itself(L);
 }
 
-/* bh:cancel() -> bh: undo schedule(); does nothing to an idle bh. */
+/*
+ * bh:schedule_always() -> bh
+ * Run the callback in each tick, without any call in between, until cancel();
+ * so the loop does not sleep.
+ */
+static int bh_schedule_always(lua_State *L)
+{
+    LuaBH *self = bh_check(L);
+
+    bh_arm(L, self, 1);
+    self->always = true;
+    qemu_bh_schedule(self->bh);
+    return bh_itself(L);
+}
+
+/* bh:cancel() -> bh: undo schedule...(); does nothing to an idle bh. */
 static int bh_cancel(lua_State *L)
 {
     LuaBH *self = bh_check(L);
 
     qemu_bh_cancel(self->bh);
-    self->scheduled = false;
+    self->scheduled = self->always = false;
     bh_settle(L, self);
-    lua_settop(L, 1);
-    return 1;
+    return bh_itself(L);
 }
 
 /* bh:delete(), bh:close(): cancel and free; idempotent. */
@@ -221,6 +236,7 @@ static int bh_tostring(lua_State *L)
 static const luaL_Reg bh_methods[] = {
     {"schedule", bh_schedule},
     {"schedule_idle", bh_schedule_idle},
+    {"schedule_always", bh_schedule_always},
     {"cancel", bh_cancel},
     {"delete", bh_close},
     {"close", bh_close},

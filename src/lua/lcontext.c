@@ -80,6 +80,7 @@ LuaContext *lcontext_new(lua_State *L, LuaVM *vm, AioContext *ctx, Error **errp)
     self->vm = vm;
     self->L = lua_newthread(L);
     lua_setiuservalue(L, -2, LCONTEXT_UV_THREAD);
+    door_open(self->L, vm);
     push_contexts(L);
     lua_pushvalue(L, -2);
     lua_rawsetp(L, -2, self);

@@ -1,8 +1,8 @@
 /*
  * lcoroutine.c - the coroutine library, told apart from tasks
  *
- * resume, wrap, close, running and yield are replaced by functions with the
- * behaviour and the messages of the originals, which also keep track of the
+ * resume, wrap, close, status, running and yield are replaced by functions with
+ * the behaviour and the messages of the originals, which also keep track of the
  * innermost lua_State that is running (priv->inner): stock Lua does not tell,
  * and an interrupt, as well as the check whether one may park, need it.
  *
@@ -29,13 +29,30 @@ static lua_State *check_thread(lua_State *L, int arg)
     return co;
 }
 
+static bool has_frames(lua_State *co)
+{
+    lua_Debug ar;
+
+    return lua_getstack(co, 0, &ar);
+}
+
+/* What callbacks run on is dead to scripts between two callbacks. */
+static bool is_idle_door(const LuaVM *vm, lua_State *co)
+{
+    return unlikely(door_is(vm, co)) && !has_frames(co);
+}
+
 /* Moves @nargs values over and resumes; the results, or an error message and
  * -1, end up on @L. */
-static int resume_into(lua_State *L, LuaVMPrivate *priv, lua_State *co,
-                       int nargs)
+static int resume_into(lua_State *L, LuaVM *vm, lua_State *co, int nargs)
 {
+    LuaVMPrivate *priv = vm->priv;
     int n = 0;
 
+    if (unlikely(is_idle_door(vm, co))) {
+        lua_pushliteral(L, "cannot resume dead coroutine");
+        return -1;
+    }
     if (unlikely(!lua_checkstack(co, nargs))) {
         lua_pushliteral(L, "too many arguments to resume");
         return -1;
@@ -62,7 +79,7 @@ static int co_resume(lua_State *L)
 {
     LuaVM *vm = lua_touserdata(L, lua_upvalueindex(1));
     lua_State *co = check_thread(L, 1);
-    int n = resume_into(L, vm->priv, co, lua_gettop(L) - 1);
+    int n = resume_into(L, vm, co, lua_gettop(L) - 1);
 
     lua_pushboolean(L, n >= 0);
     n = n >= 0 ? n : 1;
@@ -88,7 +105,7 @@ static int wrapped(lua_State *L)
 {
     LuaVM *vm = lua_touserdata(L, lua_upvalueindex(1));
     lua_State *co = lua_tothread(L, lua_upvalueindex(2));
-    int n = resume_into(L, vm->priv, co, lua_gettop(L));
+    int n = resume_into(L, vm, co, lua_gettop(L));
 
     if (likely(n >= 0)) {
         return n;
@@ -117,13 +134,6 @@ static int co_wrap(lua_State *L)
     return 1;
 }
 
-static bool has_frames(lua_State *co)
-{
-    lua_Debug ar;
-
-    return lua_getstack(co, 0, &ar);
-}
-
 static int co_close(lua_State *L)
 {
     LuaVM *vm = lua_touserdata(L, lua_upvalueindex(1));
@@ -133,13 +143,39 @@ static int co_close(lua_State *L)
         return luaL_error(L, "cannot close a %s coroutine",
                           co == L ? "running" : "normal");
     }
-    if (close_thread(L, vm->priv, co) == LUA_OK) {
+    if (is_idle_door(vm, co) || close_thread(L, vm->priv, co) == LUA_OK) {
         lua_pushboolean(L, 1);
         return 1;
     }
     lua_pushboolean(L, 0);
     lua_xmove(co, L, 1);
     return 2;
+}
+
+static const char *status_name(const LuaVM *vm, lua_State *L, lua_State *co)
+{
+    int status = lua_status(co);
+
+    if (L == co) {
+        return "running";
+    }
+    if (status == LUA_YIELD) {
+        return "suspended";
+    }
+    if (status == LUA_OK && has_frames(co)) {
+        return "normal";
+    }
+    return status != LUA_OK || lua_gettop(co) == 0 || is_idle_door(vm, co)
+               ? "dead"
+               : "suspended";
+}
+
+static int co_status(lua_State *L)
+{
+    LuaVM *vm = lua_touserdata(L, lua_upvalueindex(1));
+
+    lua_pushstring(L, status_name(vm, L, check_thread(L, 1)));
+    return 1;
 }
 
 static int co_running(lua_State *L)
@@ -187,8 +223,10 @@ lua_State *coroutine_resumed_by(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"resume", co_resume},   {"wrap", co_wrap},    {"close", co_close},
-    {"running", co_running}, {"yield", co_yield }, {NULL, NULL},
+    {"resume", co_resume}, {"wrap", co_wrap},
+    {"close", co_close},   {"running", co_running},
+    {"yield", co_yield },  {"status", co_status},
+    {NULL, NULL},
 };
 
 /* Into the library's own table, where there is one. */

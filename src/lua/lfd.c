@@ -47,12 +47,11 @@ typedef struct LuaFd {
     bool has[CB_POLL_END + 1]; /* which callbacks are set */
 } LuaFd;
 
-/* One call into Lua.  On the C stack: the handler may be gone when it ends. */
-typedef struct FdCall {
+/* One question whether there is work; on the C stack. */
+typedef struct FdPoll {
     LuaFd *self;
-    FdCallback callback;
     bool progress; /* what the callback returned */
-} FdCall;
+} FdPoll;
 
 static const AluaClass fd_class;
 
@@ -64,54 +63,49 @@ static LuaFd *fd_check(lua_State *L)
     return self;
 }
 
-static int fd_run(lua_State *L) /* the protected half of fd_fire() */
-{
-    FdCall *call = lua_touserdata(L, 1);
-
-    alua_pushanchored(L, &call->self->handle.object);
-    lua_getiuservalue(L, -1, call->callback);
-    lua_pushvalue(L, -2); /* -3 keeps it alive when it closes itself */
-    lua_call(L, 1, 1);
-    call->progress = lua_toboolean(L, -1);
-    return 0;
-}
-
-static bool fd_fire(LuaFd *self, FdCallback callback)
-{
-    FdCall call = {.self = self, .callback = callback};
-
-    alua_enter(&self->handle, fd_run, &call);
-    return call.progress;
-}
-
 static void fd_on_read(void *opaque)
 {
-    fd_fire(opaque, CB_READ);
+    alua_call(opaque, CB_READ);
 }
 
 static void fd_on_write(void *opaque)
 {
-    fd_fire(opaque, CB_WRITE);
+    alua_call(opaque, CB_WRITE);
+}
+
+static int fd_poll(lua_State *L) /* the protected half of fd_on_poll() */
+{
+    FdPoll *poll = lua_touserdata(L, 1);
+
+    alua_pushanchored(L, &poll->self->handle.object);
+    lua_getiuservalue(L, -1, CB_POLL);
+    lua_pushvalue(L, -2); /* -3 keeps it alive when it closes itself */
+    lua_call(L, 1, 1);
+    poll->progress = lua_toboolean(L, -1);
+    return 0;
 }
 
 static bool fd_on_poll(void *opaque)
 {
-    return fd_fire(opaque, CB_POLL);
+    FdPoll poll = {.self = opaque};
+
+    alua_enter(&poll.self->handle, fd_poll, &poll);
+    return poll.progress;
 }
 
 static void fd_on_poll_ready(void *opaque)
 {
-    fd_fire(opaque, CB_POLL_READY);
+    alua_call(opaque, CB_POLL_READY);
 }
 
 static void fd_on_poll_begin(void *opaque)
 {
-    fd_fire(opaque, CB_POLL_BEGIN);
+    alua_call(opaque, CB_POLL_BEGIN);
 }
 
 static void fd_on_poll_end(void *opaque)
 {
-    fd_fire(opaque, CB_POLL_END);
+    alua_call(opaque, CB_POLL_END);
 }
 
 static bool fd_watches(const LuaFd *self)
@@ -187,6 +181,7 @@ static void fd_apply(lua_State *L, LuaFd *self, int index)
         self->external = lua_toboolean(L, -1);
     }
     lua_pop(L, 1);
+    alua_refresh(L, index);
     if (fd_watches(self)) {
         handle_arm(L, &self->handle, index);
     } else {

@@ -30,23 +30,12 @@ static LuaNotifier *notifier_check(lua_State *L)
     return self;
 }
 
-static int notifier_run(lua_State *L) /* protected half of notifier_fire() */
-{
-    LuaNotifier *self = lua_touserdata(L, 1);
-
-    alua_pushanchored(L, &self->handle.object);
-    lua_getiuservalue(L, -1, UV_CALLBACK);
-    lua_pushvalue(L, -2); /* -3 keeps it alive when it closes itself */
-    lua_call(L, 1, 0);
-    return 0;
-}
-
 static void notifier_fire(EventNotifier *notifier)
 {
     LuaNotifier *self = container_of(notifier, LuaNotifier, notifier);
 
     if (event_notifier_test_and_clear(notifier)) {
-        alua_enter(&self->handle, notifier_run, self);
+        alua_call(&self->handle, UV_CALLBACK);
     }
 }
 
@@ -133,6 +122,7 @@ static int notifier_handler(lua_State *L)
     }
     lua_settop(L, 2);
     lua_setiuservalue(L, 1, UV_CALLBACK);
+    alua_refresh(L, 1);
     if (on) {
         handle_arm(L, &self->handle, 1);
     } else {

@@ -34,24 +34,12 @@ static LuaTimer *timer_check(lua_State *L)
     return self;
 }
 
-static int timer_run(lua_State *L) /* the protected half of timer_fire() */
-{
-    LuaTimer *self = lua_touserdata(L, 1);
-
-    alua_pushanchored(L, &self->handle.object);
-    handle_disarm(L, &self->handle); /* first: the callback may arm it again */
-    lua_getiuservalue(L, -1, UV_CALLBACK);
-    lua_pushvalue(L, -2); /* -3 keeps it alive until alua_enter() is done */
-    lua_call(L, 1, 0);
-    return 0;
-}
-
 static void timer_fire(void *opaque)
 {
     LuaTimer *self = opaque;
 
     slice_due(self->handle.object.vm, self->due_ns);
-    alua_enter(&self->handle, timer_run, self);
+    alua_call_once(&self->handle, UV_CALLBACK);
 }
 
 static void timer_release(LuaHandle *h)

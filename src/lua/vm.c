@@ -30,8 +30,7 @@ static int vm_gc(lua_State *L)
     VMBlock *block = lua_touserdata(L, 1);
 
     vm_close(&block->vm);
-    free(block->priv.anchor_free);
-    block->priv.anchor_free = NULL;
+    anchor_free(&block->vm);
     reserve_remove(&block->vm);
     return 0;
 }

@@ -28,6 +28,12 @@ typedef struct LuaVMPrivate LuaVMPrivate;
 typedef struct LuaReserve LuaReserve;
 typedef struct SlowGuard SlowGuard;
 
+typedef struct Anchors {
+    int table; /* registry reference */
+    int *free; /* stack of free slots */
+    int free_count, free_size, next;
+} Anchors;
+
 struct LuaVMPrivate {
     /* Innermost running lua_State of the running flow; NULL on the loop's stack
      * outside of callbacks.  Also read by the SIGINT handler. */
@@ -36,9 +42,7 @@ struct LuaVMPrivate {
     int64_t spin_deadline;           /* interrupt.c */
     pthread_t thread;
 
-    int anchor_table; /* registry reference */
-    int *anchor_free; /* stack of free slots */
-    int anchor_free_count, anchor_free_size, anchor_next;
+    Anchors handles, objects;
 
     LuaTask *live; /* every task that has not ended */
     LuaTask *main_task;
@@ -110,8 +114,29 @@ int anchor_count(const LuaVM *vm);
 /* alua_new() for callers that know the VM. */
 void *alua_new_of(lua_State *L, LuaVM *vm, const AluaClass *cls, size_t size,
                   int uservalues);
-/* alua_anchor() of what was just made and is on top; uses two slots. */
+/* alua_anchor() of what was just made and is on top; uses three slots. */
 void alua_anchor_top(lua_State *L, AluaObject *o);
+/* alua_unanchor() of what is anchored, with its table at @table > 0. */
+void anchor_clear(lua_State *L, int table, AluaObject *o);
+void anchor_free(LuaVM *vm);
+
+/* Where a handle and its callback are. */
+static inline int anchor_handle_key(int slot)
+{
+    return 2 * slot - 1;
+}
+
+static inline int anchor_callback_key(int slot)
+{
+    return 2 * slot;
+}
+
+/* ---- door.c ------------------------------------------------------------- */
+
+/* Makes the new thread @L one that callbacks run on. */
+void door_open(lua_State *L, LuaVM *vm);
+/* Is @L one?  Scripts may see it, but not resume or close it. */
+bool door_is(const LuaVM *vm, const lua_State *L);
 
 /* ---- reserve.c: from the beginning to the end of a VM ------------------- */
 
