@@ -9,6 +9,8 @@
  * wake_yield: resume_yield, whose coroutine also calls a userdata between two
  *   yields: what a pair of tasks does in Lua to wake each other.
  * pcall: lua_pcall() of a Lua closure.
+ * pcall_count: of the one that bench/lua/callbacks.lua (armed) gives to its
+ *   bottom halves, with one argument: the floor under a callback.
  */
 #include "harness.h"
 
@@ -133,6 +135,23 @@ static void open_closure(void)
     open_lua("local n = 0 return function() n = n + 1 end");
 }
 
+static void open_countdown(void)
+{
+    open_lua("local left = 1 << 62 local function wake() end "
+             "return function() left = left - 1 "
+             "if left == 0 then wake() end end");
+}
+
+static uint64_t run_pcall_count(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        lua_pushvalue(L, 1);
+        lua_pushvalue(L, 1);
+        bench_require(lua_pcall(L, 1, 0, 0) == LUA_OK, "lua_pcall");
+    }
+    return n;
+}
+
 static uint64_t run_pcall(uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++) {
@@ -150,5 +169,6 @@ const BenchCase bench_cases[] = {
     {"spawn", run_in_lua, open_spawn, close_lua},
     {"recycled", run_in_lua, open_recycled, close_lua},
     {"pcall", run_pcall, open_closure, close_lua},
+    {"pcall_count", run_pcall_count, open_countdown, close_lua},
     {NULL, NULL, NULL, NULL},
 };

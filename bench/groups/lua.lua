@@ -3,5 +3,6 @@
 local parts = require "lib.parts"
 
 return function(env)
-  return parts("lua", { "task", "threads", "file", "net" }, env)
+  return parts("lua", { "callbacks", "fd", "timers", "task",
+    "threads", "file", "net" }, env)
 end

@@ -2,8 +2,8 @@
 --
 --   aioctl bench/lua/callbacks.lua MODE COUNT AMOUNT
 --
--- COUNT bottom halves, one operation is one call.  Modes: schedule (each call
--- schedules itself again), always (they stay armed, as an idle handle of luv
+-- COUNT bottom halves, one operation is one call.  Modes: again (each call
+-- schedules its own again), armed (they stay scheduled, as an idle handle of luv
 -- does).  See timing.lua for AMOUNT and what is printed.
 
 local aio = require "aio"
@@ -21,7 +21,7 @@ local function make(callback)
   return list
 end
 
-function run.schedule(n)
+function run.again(n)
   local list = make(function(bh)
     left = left - 1
     if left > 0 then
@@ -36,7 +36,7 @@ function run.schedule(n)
   return n
 end
 
-function run.always(n)
+function run.armed(n)
   local list = make(function()
     left = left - 1
     if left == 0 then wake() end

@@ -101,8 +101,8 @@ describe("aio.bh", function()
   it("raises after it was closed, saying which one", function()
     local bh = aio.bh(function() end, "mine")
     bh:close()
-    for _, method in ipairs { "schedule", "schedule_idle", "cancel", "remote" }
-    do
+    for _, method in ipairs { "schedule", "schedule_idle", "cancel", "remote",
+      "schedule_always" } do
       local ok, err = pcall(bh[method], bh)
       assert.is_false(ok)
       assert.matches("closed", err)
@@ -127,6 +127,74 @@ describe("aio.bh", function()
     collectgarbage()
     collectgarbage()
     assert.is_nil(next(seen))
+  end)
+
+  it("runs in each turn from schedule_always() until it is cancelled",
+    function()
+      local ctx <close> = aio.context {}
+      local runs, cancelled = 0, false
+      local bh <close> = aio.bh(function(self)
+        runs = runs + 1
+        if runs == 3 then
+          self:cancel()
+          cancelled = true
+        end
+      end, nil, ctx)
+      bh:schedule_always():schedule_always()
+      collectgarbage()
+      for i = 1, 3 do
+        assert.is_true(ctx:poll(true))
+        assert.equal(i, runs)
+      end
+      assert.is_true(cancelled)
+      assert.is_false(ctx:poll(false))
+      assert.equal(3, runs)
+      bh:schedule()
+      assert.is_true(ctx:poll(false))
+      assert.is_false(ctx:poll(false))
+      assert.equal(4, runs)
+    end)
+
+  it("that is always scheduled stays alive, and may close itself", function()
+    local seen = setmetatable({}, { __mode = "k" })
+    local runs = 0
+    do
+      local bh = aio.bh(function(self)
+        runs = runs + 1
+        collectgarbage()
+        if runs == 3 then self:close() end
+      end)
+      seen[bh] = true
+      bh:schedule_always()
+      bh = nil -- luacheck: ignore
+    end
+    for _ = 1, 5 do tick() end
+    assert.equal(3, runs)
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(seen))
+  end)
+
+  it("runs its callback on a thread that scripts cannot resume", function()
+    local thread
+    local bh <close> = aio.bh(function()
+      thread = coroutine.running()
+      assert(coroutine.status(thread) == "running")
+      assert(not coroutine.resume(thread))
+      assert(not pcall(coroutine.close, thread))
+    end)
+    bh:schedule()
+    tick()
+    assert.equal("dead", coroutine.status(thread))
+    assert.same({ false, "cannot resume dead coroutine" },
+      { coroutine.resume(thread) })
+    assert.same({ false, "cannot resume dead coroutine" },
+      { coroutine.resume(thread, print) })
+    assert.is_true(coroutine.close(thread))
+    thread = nil
+    bh:schedule()
+    tick()
+    assert.is_not_nil(thread)
   end)
 
   it("runs when idle within 10 ms, which is no progress", function()

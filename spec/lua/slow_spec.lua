@@ -45,6 +45,24 @@ describe("--slow", function()
     assert.matches("%(command line%):4: in", output)
   end)
 
+  it("names what holds the loop of another thread, and the thread", function()
+    local output, status = aioctl("--slow=10ms", SPIN .. [[
+      local thread <close> = assert(aio.iothread("hogger"))
+      thread:call(function()
+        local aio = require "aio"
+        local t <close> = aio.timer{name = "hog", fn = function()
+          local till = os.clock() + 0.2
+          while os.clock() < till do end
+        end}
+        t:mod(aio.now())
+        aio.sleep(0.02)
+      end):join()
+    ]])
+    assert.equal(0, status, output)
+    assert.matches("aioctl: slow: timer 'hog', created at .- in thread " ..
+      "'[^']*hogger' has held the loop for %d+ ms\nstack traceback:", output)
+  end)
+
   it("tells of a slice that was in C when its time had passed", function()
     local output = aioctl("--slow=10ms", SPIN .. [[
       aio.spawn(function() os.execute("sleep 0.1") end):join()

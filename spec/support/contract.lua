@@ -33,7 +33,9 @@ contract.functions = {
 
 -- Classes, and the methods of each.
 contract.methods = {
-  bh = words "schedule schedule_idle cancel delete remote ref unref close",
+  bh = words [[
+    schedule schedule_idle schedule_always cancel delete remote ref unref close
+  ]],
   remote = words "schedule",
   timer = words "mod mod_anticipate del pending deadline ref unref close",
   handler = words "set delete ref unref close",

@@ -15,6 +15,7 @@
 #include "lpoll.h"
 #include "lsignal.h"
 #include "lstats.h"
+#include "lwait.h"
 #include "open.h"
 #include "qapi/error.h"
 #include "slice.h"
@@ -138,6 +139,7 @@ void lcontext_close(lua_State *L, LuaContext *self)
     if (self == self->vm->home) {
         lsignal_close(self->vm);
     }
+    lwait_settle(self->vm);
     context_unlink(self);
     slice_free_timing(self);
     for (; self->externals_disabled > 0; self->externals_disabled--) {

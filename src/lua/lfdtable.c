@@ -5,6 +5,7 @@
  * doubling.  Home thread only.  Entries are dropped before what they point to.
  */
 #include "lfdtable.h"
+#include "lwait.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,9 @@ void lfdtable_check(lua_State *L, LuaContext *c, int fd, bool waiting)
     if (!user) {
         luaL_error(L, "not enough memory to watch fd %d", fd);
     }
+    if (user->watch && !waiting) {
+        lwait_let_go(user->watch);
+    }
     if (user->yield && !user->yield(user->shy)) {
         luaL_error(L,
                    "fd %d cannot be watched: a task waits in a method of "
@@ -90,6 +94,9 @@ bool lfdtable_claim_shy(LuaContext *c, int fd, LuaFdYield *yield, void *opaque)
 {
     FdUser *user = user_make(c, fd);
 
+    if (user && user->watch) {
+        lwait_let_go(user->watch);
+    }
     if (!user || user->handle || user->watch ||
         (user->yield && !user->yield(user->shy))) {
         return false;

@@ -135,6 +135,7 @@ static int iothread_new_lua(lua_State *L)
     state_plan_push(L);
     Thread *t = thread_new(vm);
     state_plan_init(L, &t->plan);
+    t->slow_ns = vm_guard_limit(vm);
     if (!thread_start(task, t, &params, &err)) {
         thread_unref(t);
         return alua_raise_error(L, err);

@@ -49,6 +49,7 @@ struct Thread {
     /* Fixed once it runs. */
     char *name;
     StatePlan plan;
+    int64_t slow_ns; /* vm_guard_limit() of the owner */
     VMPort *owner;
     VMPort *port; /* NULL: its VM could not be made */
     pthread_t id;

@@ -246,6 +246,11 @@ static void make_vm(Thread *t, AioContext *ctx)
     lua_pushcfunction(t->L, load_core);
     if (lua_pcall(t->L, 0, 0, 0) != LUA_OK) {
         t->why = check_strdup(lua_tostring(t->L, -1));
+        return;
+    }
+    if (t->slow_ns && !vm_guard_start(t->vm, t->slow_ns, &err)) {
+        t->why = check_strdup(error_get_pretty(err));
+        error_free(err);
     }
 }
 

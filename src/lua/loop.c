@@ -12,11 +12,13 @@
 #include <stdlib.h>
 
 #include "lcontext.h"
+#include "lwait.h"
 #include "task_private.h"
 #include "vmport.h"
 
 enum { EXIT_DEADLOCK = 3 };
 enum { MORE_SLICES = 127 }; /* of tasks, before the loop looks up */
+enum { DOUBTFUL_TURNS = 256 };
 #define SHUTDOWN_NS (2 * 1000000000LL)
 #define REAP_PACE 20 /* collections take at most a twentieth of the time */
 
@@ -57,7 +59,7 @@ static bool poll_home_traced(LuaVM *vm, bool blocking, unsigned more)
 
 /* One iteration, or as many as consist of nothing but running tasks; not when
  * somebody counts them. */
-static bool loop_turn(LuaVM *vm, bool blocking)
+static bool turn(LuaVM *vm, bool blocking)
 {
     unsigned more = vm->pollers ? 0 : MORE_SLICES;
     bool progress = unlikely(trace_on) ? poll_home_traced(vm, blocking, more)
@@ -65,6 +67,28 @@ static bool loop_turn(LuaVM *vm, bool blocking)
 
     lcontext_polled(vm, progress);
     return progress;
+}
+
+/* The same while it is not certain that what tasks wait for is watched: does
+ * not sleep.  Who counts iterations wants his to. */
+static QEMU_NOINLINE bool turn_in_doubt(LuaVM *vm, bool blocking)
+{
+    if (vm->pollers) {
+        lwait_settle(vm);
+        return turn(vm, blocking);
+    }
+    bool progress = turn(vm, false);
+
+    if (!progress || ++vm->priv->doubtful_turns >= DOUBTFUL_TURNS) {
+        vm->priv->doubtful_turns = 0;
+        lwait_settle(vm);
+    }
+    return progress;
+}
+
+static bool loop_turn(LuaVM *vm, bool blocking)
+{
+    return vm->priv->doubts ? turn_in_doubt(vm, blocking) : turn(vm, blocking);
 }
 
 bool vm_in_drivers_callback(LuaVM *vm)

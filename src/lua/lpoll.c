@@ -15,6 +15,7 @@
 #include "aioctl/context.h"
 #include "block/aio.h"
 #include "lcontext.h"
+#include "lwait.h"
 #include "task.h"
 #include "vm_private.h"
 
@@ -125,6 +126,7 @@ bool lpoll_iteration(lua_State *L, LuaContext *c, bool blocking)
                       "aio.spawn() a task for it");
     }
     if (!c->vm->current) {
+        lwait_settle(c->vm); /* it may sleep */
         return aio_poll(c->ctx, blocking);
     }
     task = task_check_can_park(L);

@@ -4,26 +4,88 @@
  * All tasks that wait for one descriptor share one LuaFdWatch, which holds the
  * core's handler for it (one handler per descriptor is all there can be).  The
  * waiters live on the C stacks of their tasks.  The rule: readiness only marks
- * and wakes them; each one unlinks itself when it runs, and the last frees the
- * watch.  So no list changes under the callback that walks it.
+ * and wakes them; each one unlinks itself when it runs.  So no list changes
+ * under the callback that walks it.
+ *
+ * A task that was woken usually reads and waits again.  So the last one leaves
+ * the watch as it is, in doubt: a busy loop changes nothing in the kernel.  But
+ * nobody tells us when a script closes the descriptor, and its number may soon
+ * be another file's.  Before the loop sleeps (or when it has not for a while)
+ * lwait_settle() ends what nobody waits for and registers the rest anew.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "aioctl/context.h"
 #include "block/aio.h"
 #include "lcheck.h"
 #include "lcontext.h"
 #include "lfdtable.h"
 #include "lwait.h"
 #include "open.h"
+#include "vm_private.h"
 
 struct LuaFdWatch {
     LuaContext *owner;
     int fd;
     int interest; /* what the core's handler watches */
     LuaFdWaiter *head, *tail;
+    bool doubted; /* on priv->doubts */
+    struct LuaFdWatch *prev_doubt, *next_doubt;
 };
+
+/* ---- watches in doubt ---------------------------------------------------- */
+
+static void doubt_begin(struct LuaFdWatch *watch)
+{
+    LuaVMPrivate *priv = watch->owner->vm->priv;
+
+    if (watch->doubted) {
+        return;
+    }
+    watch->doubted = true;
+    watch->prev_doubt = NULL;
+    watch->next_doubt = priv->doubts;
+    if (watch->next_doubt) {
+        watch->next_doubt->prev_doubt = watch;
+    }
+    priv->doubts = watch;
+}
+
+static void doubt_end(struct LuaFdWatch *watch)
+{
+    LuaVMPrivate *priv = watch->owner->vm->priv;
+
+    if (!watch->doubted) {
+        return;
+    }
+    watch->doubted = false;
+    *(watch->prev_doubt ? &watch->prev_doubt->next_doubt : &priv->doubts) =
+        watch->next_doubt;
+    if (watch->next_doubt) {
+        watch->next_doubt->prev_doubt = watch->prev_doubt;
+    }
+}
+
+/* ---- the loop's handler -------------------------------------------------- */
+
+/* Its number may have become that of a descriptor inside of the loop. */
+static bool watch_is_ours(const struct LuaFdWatch *watch)
+{
+    return aio_fd_handler_opaque(watch->owner->ctx, watch->fd) == watch;
+}
+
+static void watch_free(struct LuaFdWatch *watch)
+{
+    doubt_end(watch);
+    if (watch_is_ours(watch)) {
+        aio_set_fd_handler(watch->owner->ctx, watch->fd, false, NULL, NULL,
+                           NULL, NULL, NULL);
+    }
+    lfdtable_drop(watch->owner, watch->fd);
+    free(watch);
+}
 
 static void watch_ready(struct LuaFdWatch *watch, int event)
 {
@@ -34,6 +96,9 @@ static void watch_ready(struct LuaFdWatch *watch, int event)
             }
             w->got |= event;
         }
+    }
+    if (unlikely(!watch->head)) {
+        watch_free(watch); /* nobody waits any more */
     }
 }
 
@@ -47,7 +112,15 @@ static void watch_on_write(void *opaque)
     watch_ready(opaque, LWAIT_WRITE);
 }
 
-/* Make the core watch what the waiters want; nothing when there are none. */
+static void watch_register(struct LuaFdWatch *watch)
+{
+    aio_set_fd_handler(watch->owner->ctx, watch->fd, false,
+                       watch->interest & LWAIT_READ ? watch_on_read : NULL,
+                       watch->interest & LWAIT_WRITE ? watch_on_write : NULL,
+                       NULL, NULL, watch);
+}
+
+/* Make the core watch what the waiters want. */
 static void watch_update(struct LuaFdWatch *watch)
 {
     int interest = 0;
@@ -55,14 +128,41 @@ static void watch_update(struct LuaFdWatch *watch)
     for (LuaFdWaiter *w = watch->head; w; w = w->next) {
         interest |= w->want;
     }
-    if (interest == watch->interest) {
+    if (interest != watch->interest) {
+        watch->interest = interest;
+        watch_register(watch);
+    }
+}
+
+static void watch_settle(struct LuaFdWatch *watch)
+{
+    if (!watch->head) {
+        watch_free(watch);
         return;
     }
-    watch->interest = interest;
-    aio_set_fd_handler(watch->owner->ctx, watch->fd, false,
-                       interest & LWAIT_READ ? watch_on_read : NULL,
-                       interest & LWAIT_WRITE ? watch_on_write : NULL, NULL,
-                       NULL, watch);
+    doubt_end(watch);
+    if (watch_is_ours(watch) && lcheck_fd_is_open(watch->fd)) {
+        watch_register(watch);
+        return;
+    }
+    for (LuaFdWaiter *w = watch->head; w; w = w->next) {
+        w->gone = true;
+    }
+    watch_ready(watch, LWAIT_READ | LWAIT_WRITE);
+}
+
+void lwait_settle(LuaVM *vm)
+{
+    while (vm->priv->doubts) { /* each step ends one doubt */
+        watch_settle(vm->priv->doubts);
+    }
+}
+
+void lwait_let_go(struct LuaFdWatch *watch)
+{
+    if (!watch->head) {
+        watch_free(watch);
+    }
 }
 
 static void watch_link(struct LuaFdWatch *watch, LuaFdWaiter *w)
@@ -78,10 +178,12 @@ static void watch_unlink(struct LuaFdWatch *watch, LuaFdWaiter *w)
 {
     *(w->prev ? &w->prev->next : &watch->head) = w->next;
     *(w->next ? &w->next->prev : &watch->tail) = w->prev;
-    watch_update(watch);
-    if (!watch->head) {
-        lfdtable_drop(watch->owner, watch->fd);
-        free(watch);
+    if (watch->head) {
+        watch_update(watch);
+    } else if (w->got && !w->gone) {
+        doubt_begin(watch);
+    } else {
+        watch_free(watch);
     }
 }
 
@@ -106,6 +208,7 @@ bool lwait_begin(LuaContext *owner, int fd, LuaFdWaiter *w)
 {
     w->watch = watch_get(owner, fd);
     w->got = 0;
+    w->gone = false;
     if (w->watch) {
         watch_link(w->watch, w);
     }
@@ -143,24 +246,31 @@ int lwait_check_want(lua_State *L, int arg)
     return wants[luaL_checkoption(L, arg, NULL, names)];
 }
 
-int lwait_fd(lua_State *L, int fd, int want, int64_t deadline_ns)
+/* Fills in @w while it waits; its task may park. */
+static void wait_until(lua_State *L, LuaContext *owner, LuaFdWaiter *w, int fd,
+                       int64_t deadline_ns)
 {
-    LuaTask *task = task_check_can_park(L);
-    LuaContext *owner = lcontext_of_task(alua_vm(L), task);
-    LuaFdWaiter waiter = {.task = task, .want = want};
     ParkResult why = PARK_WOKEN;
 
     lfdtable_check(L, owner, fd, true);
-    if (!lwait_begin(owner, fd, &waiter)) {
+    if (!lwait_begin(owner, fd, w)) {
         luaL_error(L, "not enough memory to watch fd %d", fd);
     }
-    while (!waiter.got && why == PARK_WOKEN) {
-        why = task_park(task, PARK_ON_WORLD, deadline_ns);
+    while (!w->got && why == PARK_WOKEN) {
+        why = task_park(w->task, PARK_ON_WORLD, deadline_ns);
     }
-    lwait_end(&waiter);
+    lwait_end(w);
     if (why == PARK_CANCELLED) {
-        task_throw_cancel(L, task);
+        task_throw_cancel(L, w->task);
     }
+}
+
+int lwait_fd(lua_State *L, int fd, int want, int64_t deadline_ns)
+{
+    LuaTask *task = task_check_can_park(L);
+    LuaFdWaiter waiter = {.task = task, .want = want};
+
+    wait_until(L, lcontext_of_task(alua_vm(L), task), &waiter, fd, deadline_ns);
     return waiter.got;
 }
 
@@ -176,16 +286,22 @@ static int wait_fd(lua_State *L)
     int fd = lcheck_fd(L, 1);
     int want = lwait_check_want(L, 2);
     int64_t deadline = task_deadline(alua_opt_timeout(L, 3));
+    LuaTask *task = task_check_can_park(L);
+    LuaContext *owner = lcontext_of_task(alua_vm(L), task);
+    LuaFdWaiter waiter = {.task = task, .want = want};
 
-    task_check_can_park(L);
-    if (!lcheck_fd_is_open(fd)) {
+    /* Of one that is watched already lwait_settle() finds it out. */
+    waiter.gone = !lfdtable_watch(owner, fd) && !lcheck_fd_is_open(fd);
+    if (!waiter.gone) {
+        wait_until(L, owner, &waiter, fd, deadline);
+    }
+    if (unlikely(waiter.gone)) {
         return lcheck_fail_fd(L, fd, "wait_fd");
     }
-    int got = lwait_fd(L, fd, want, deadline);
-    if (!got) {
+    if (!waiter.got) {
         return alua_timeout(L);
     }
-    lwait_push(L, got);
+    lwait_push(L, waiter.got);
     return 1;
 }
 

@@ -14,7 +14,8 @@ struct LuaFdWatch;
 typedef struct LuaFdWaiter {
     LuaTask *task;
     int want;
-    int got; /* not 0: woken */
+    int got;   /* not 0: woken */
+    bool gone; /* the descriptor was found closed */
     struct LuaFdWatch *watch;
     struct LuaFdWaiter *prev, *next;
 } LuaFdWaiter;
@@ -33,6 +34,11 @@ bool lwait_begin(LuaContext *owner, int fd, LuaFdWaiter *w);
 void lwait_end(LuaFdWaiter *w);
 /* Wakes those who wait for @fd as if it were ready; false: nobody does. */
 bool lwait_wake(const LuaContext *owner, int fd);
+/* Before the loop sleeps: make sure that the descriptors which tasks wait for
+ * are what is watched.  For who drives the loop. */
+void lwait_settle(LuaVM *vm);
+/* Somebody else wants the descriptor: frees @watch when no task waits. */
+void lwait_let_go(struct LuaFdWatch *watch);
 /* Pushes what a waiter got: "r", "w" or "rw". */
 void lwait_push(lua_State *L, int got);
 

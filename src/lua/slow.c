@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "liothread.h"
 #include "qapi/error.h"
 #include "qemu/thread.h"
 #include "slice.h"
@@ -30,6 +31,7 @@ enum { LOOKS_PER_LIMIT = 8 };
 struct SlowGuard {
     LuaVM *vm;
     int64_t limit_ns;
+    char where[80]; /* " in thread 'x'", or "" for the program's own */
     QemuThread thread;
     QemuSemaphore stop;
 
@@ -79,8 +81,8 @@ static int report(lua_State *L)
              sizeof(what));
     luaL_traceback(L, L, NULL, 1);
     fflush(stdout);
-    fprintf(stderr, "aioctl: slow: %s has held the loop for %lld ms\n%s\n",
-            what, held_ms(g), lua_tostring(L, -1));
+    fprintf(stderr, "aioctl: slow: %s%s has held the loop for %lld ms\n%s\n",
+            what, g->where, held_ms(g), lua_tostring(L, -1));
     return 0;
 }
 
@@ -164,8 +166,8 @@ void slow_check(LuaVM *vm, const LuaHandle *h, LuaTask *t)
     }
     describe(vm, L, h, t, what, sizeof(what));
     fflush(stdout);
-    fprintf(stderr, "aioctl: slow: %s held the loop for %lld ms, in C\n", what,
-            held_ms(g));
+    fprintf(stderr, "aioctl: slow: %s%s held the loop for %lld ms, in C\n",
+            what, g->where, held_ms(g));
 }
 
 /* ---- the thread --------------------------------------------------------- */
@@ -201,6 +203,30 @@ static void *guard_main(void *opaque)
     return NULL;
 }
 
+/* Threads of ours begin with all signals blocked. */
+static void let_signal_in(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGURG);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void say_where(SlowGuard *g)
+{
+    const Thread *t = g->vm->priv->iothread;
+
+    if (t) {
+        snprintf(g->where, sizeof(g->where), " in thread '%s'", t->name);
+    }
+}
+
+int64_t vm_guard_limit(const LuaVM *vm)
+{
+    return vm->priv->guard ? vm->priv->guard->limit_ns : 0;
+}
+
 bool vm_guard_start(LuaVM *vm, int64_t limit_ns, Error **errp)
 {
     struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
@@ -215,6 +241,8 @@ bool vm_guard_start(LuaVM *vm, int64_t limit_ns, Error **errp)
     g->vm = vm;
     g->limit_ns = limit_ns;
     g->mark = 2;
+    say_where(g);
+    let_signal_in();
     vm->priv->guard = g;
     vm->priv->watch |= WATCH_GUARD;
     guard_here = g;

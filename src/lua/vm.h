@@ -119,10 +119,12 @@ void vm_interrupt(LuaVM *vm);
 
 /*
  * Tell on stderr, while it does, which callback or task holds the loop for
- * longer than @limit_ns.  Uses SIGURG and a thread.
+ * longer than @limit_ns.  Uses SIGURG and a thread.  In the VM's own thread;
+ * the iothreads it makes from then on are watched like it.
  */
 bool vm_guard_start(LuaVM *vm, int64_t limit_ns, Error **errp);
-void vm_guard_stop(LuaVM *vm); /* idempotent */
+int64_t vm_guard_limit(const LuaVM *vm); /* 0: not watched */
+void vm_guard_stop(LuaVM *vm);           /* idempotent */
 
 /* Prints each task, its state and where it stands to stderr.  Home thread. */
 void vm_print_tasks(LuaVM *vm);

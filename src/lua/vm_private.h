@@ -65,6 +65,8 @@ struct LuaVMPrivate {
     bool heap_shrinks;
     int heap_kib; /* between the last two turns of the loop */
     int pause;    /* as we set it last; 0: not yet */
+    struct LuaFdWatch *doubts; /* to be settled before a sleep; lwait.c */
+    unsigned doubtful_turns;   /* of the loop, since it was done last */
 
     LuaReserve *reserve;
     struct VMPort *port;  /* what other threads send; vmport.c */

@@ -37,6 +37,9 @@ function BH:schedule() end
 function BH:schedule_idle() end
 
 ---@return BH
+function BH:schedule_always() end
+
+---@return BH
 function BH:cancel() end
 
 ---@return RemoteBH

@@ -137,33 +137,32 @@ static void set_remove(struct FDMonEpollState *state, AioHandler *node)
     }
 }
 
-static int set_control(struct FDMonEpollState *state, AioHandler *node,
-                       uint32_t id)
+static int set_control(struct FDMonEpollState *state, int op,
+                       const AioHandler *node, uint32_t id)
 {
     struct epoll_event event = {
         .events = node->watch | handler_edge_events(node) |
                   (handler_is_edge(node) ? EPOLLET : 0),
         .data.u64 = (uint64_t)id << 32 | (uint32_t)node->fd,
     };
-    int ret;
 
-    if (node->mon_id) {
-        ret = epoll_ctl(state->epollfd, EPOLL_CTL_MOD, node->fd, &event);
-        if (ret == 0 || errno != ENOENT) {
-            return ret;
-        }
-    }
-    ret = epoll_ctl(state->epollfd, EPOLL_CTL_ADD, node->fd, &event);
-    if (ret < 0 && errno == EEXIST) {
-        ret = epoll_ctl(state->epollfd, EPOLL_CTL_MOD, node->fd, &event);
-    }
-    return ret;
+    return epoll_ctl(state->epollfd, op, node->fd, &event);
 }
 
-static uint32_t next_id(struct FDMonEpollState *state)
+/* Not by the id of an earlier file of this number, which may still be in the
+ * set.  Returns the id, or 0 with errno set. */
+static uint32_t set_insert(struct FDMonEpollState *state,
+                           const AioHandler *node)
 {
     state->last_id += state->last_id == UINT32_MAX ? 2 : 1;
-    return state->last_id;
+
+    uint32_t id = state->last_id;
+    int ret = set_control(state, EPOLL_CTL_ADD, node, id);
+
+    if (ret < 0 && errno == EEXIST) {
+        ret = set_control(state, EPOLL_CTL_MOD, node, id);
+    }
+    return ret < 0 ? 0 : id;
 }
 
 /* Brings the kernel in line with node->watch. */
@@ -175,14 +174,17 @@ static void set_change(struct FDMonEpollState *state, AioHandler *node)
     }
     refused_remove(state, node); /* it may be another file by now */
 
-    uint32_t id = node->mon_id ? node->mon_id : next_id(state);
-
-    if (set_control(state, node, id) == 0) {
-        set_id(node, id);
-        return;
+    if (node->mon_id) {
+        if (set_control(state, EPOLL_CTL_MOD, node, node->mon_id) == 0) {
+            return;
+        }
+        set_id(node, 0);
     }
-    set_id(node, 0);
-    if (errno != EBADF) { /* a closed fd reports nothing */
+    uint32_t id = set_insert(state, node);
+
+    if (id) {
+        set_id(node, id);
+    } else if (errno != EBADF) { /* a closed fd reports nothing */
         refused_add(state, node);
     }
 }

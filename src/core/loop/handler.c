@@ -277,6 +277,13 @@ void aio_set_fd_edges(AioContext *ctx, int fd, bool is_external,
     handler_set(ctx, &node);
 }
 
+void *aio_fd_handler_opaque(AioContext *ctx, int fd)
+{
+    const AioHandler *node = handler_find(ctx, fd);
+
+    return node ? node->opaque : NULL;
+}
+
 void aio_set_fd_poll(AioContext *ctx, int fd, IOHandler *io_poll_begin,
                      IOHandler *io_poll_end)
 {

@@ -123,6 +123,14 @@ void aio_context_set_poll_policy(AioContext *ctx, AioPollPolicy *fn,
 int64_t aio_poll_budget(const AioPollState *state);
 
 /*
+ * aio_fd_handler_opaque: what the handler of @fd is called with
+ *
+ * NULL when there is none.  Tells who kept a number for long whether it is still
+ * his.  Home thread.
+ */
+void *aio_fd_handler_opaque(AioContext *ctx, int fd);
+
+/*
  * aio_context_set_timed: note the time whenever the wait of a tick has ended
  * aio_context_looked_ns: when that was; 0 while it waits.  Monotonic clock.
  *
