@@ -3,8 +3,8 @@
 --   aioctl bench/lua/callbacks.lua MODE COUNT AMOUNT
 --
 -- COUNT bottom halves, one operation is one call.  Modes: again (each call
--- schedules its own again), armed (they stay scheduled, as an idle handle of luv
--- does).  See timing.lua for AMOUNT and what is printed.
+-- schedules its own again), armed (they stay scheduled, as luv's idle handles
+-- do).  See timing.lua for AMOUNT and what is printed.
 
 local aio = require "aio"
 local timing = dofile(arg[0]:match("^(.*/)") .. "timing.lua")

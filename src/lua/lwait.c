@@ -242,7 +242,11 @@ int lwait_check_want(lua_State *L, int arg)
     static const char *const names[] = {"r", "w", "rw", NULL};
     static const int wants[] = {LWAIT_READ, LWAIT_WRITE,
                                 LWAIT_READ | LWAIT_WRITE};
+    const char *name = lua_tostring(L, arg);
 
+    if (name && name[0] == 'r' && name[1] == '\0') {
+        return LWAIT_READ; /* by far the most frequent */
+    }
     return wants[luaL_checkoption(L, arg, NULL, names)];
 }
 
@@ -252,7 +256,9 @@ static void wait_until(lua_State *L, LuaContext *owner, LuaFdWaiter *w, int fd,
 {
     ParkResult why = PARK_WOKEN;
 
-    lfdtable_check(L, owner, fd, true);
+    if (!lfdtable_watch(owner, fd)) {
+        lfdtable_check(L, owner, fd, true);
+    }
     if (!lwait_begin(owner, fd, w)) {
         luaL_error(L, "not enough memory to watch fd %d", fd);
     }

@@ -31,7 +31,6 @@ enum { LOOKS_PER_LIMIT = 8 };
 struct SlowGuard {
     LuaVM *vm;
     int64_t limit_ns;
-    char where[80]; /* " in thread 'x'", or "" for the program's own */
     QemuThread thread;
     QemuSemaphore stop;
 
@@ -51,6 +50,18 @@ static __thread SlowGuard *volatile guard_here; /* for the signal handler */
 
 /* ---- the report --------------------------------------------------------- */
 
+/* Appends the thread, when it is not the program's own. */
+static void describe_thread(const LuaVM *vm, char *buf, size_t size)
+{
+    const Thread *t = vm->priv->iothread;
+    size_t used = strlen(buf);
+
+    if (t) {
+        snprintf(buf + used, size - used, " in thread '%s'",
+                 t->name ? t->name : "");
+    }
+}
+
 static void describe(LuaVM *vm, lua_State *L, const LuaHandle *h, LuaTask *t,
                      char *buf, size_t size)
 {
@@ -61,6 +72,7 @@ static void describe(LuaVM *vm, lua_State *L, const LuaHandle *h, LuaTask *t,
     } else {
         snprintf(buf, size, "a callback");
     }
+    describe_thread(vm, buf, size);
 }
 
 static long long held_ms(const SlowGuard *g)
@@ -75,14 +87,14 @@ static int report(lua_State *L)
 {
     SlowGuard *g = lua_touserdata(L, 1);
     LuaVM *vm = g->vm;
-    char what[160];
+    char what[240];
 
     describe(vm, L, vm->callback, vm->callback ? NULL : vm->current, what,
              sizeof(what));
     luaL_traceback(L, L, NULL, 1);
     fflush(stdout);
-    fprintf(stderr, "aioctl: slow: %s%s has held the loop for %lld ms\n%s\n",
-            what, g->where, held_ms(g), lua_tostring(L, -1));
+    fprintf(stderr, "aioctl: slow: %s has held the loop for %lld ms\n%s\n",
+            what, held_ms(g), lua_tostring(L, -1));
     return 0;
 }
 
@@ -149,7 +161,7 @@ void slow_check(LuaVM *vm, const LuaHandle *h, LuaTask *t)
 {
     SlowGuard *g = vm->priv->guard;
     lua_State *L = vm->home ? vm->home->L : vm->main;
-    char what[160];
+    char what[240];
 
     if (likely(!is_overdue(g))) {
         return;
@@ -166,8 +178,8 @@ void slow_check(LuaVM *vm, const LuaHandle *h, LuaTask *t)
     }
     describe(vm, L, h, t, what, sizeof(what));
     fflush(stdout);
-    fprintf(stderr, "aioctl: slow: %s%s held the loop for %lld ms, in C\n",
-            what, g->where, held_ms(g));
+    fprintf(stderr, "aioctl: slow: %s held the loop for %lld ms, in C\n", what,
+            held_ms(g));
 }
 
 /* ---- the thread --------------------------------------------------------- */
@@ -213,15 +225,6 @@ static void let_signal_in(void)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static void say_where(SlowGuard *g)
-{
-    const Thread *t = g->vm->priv->iothread;
-
-    if (t) {
-        snprintf(g->where, sizeof(g->where), " in thread '%s'", t->name);
-    }
-}
-
 int64_t vm_guard_limit(const LuaVM *vm)
 {
     return vm->priv->guard ? vm->priv->guard->limit_ns : 0;
@@ -241,7 +244,6 @@ bool vm_guard_start(LuaVM *vm, int64_t limit_ns, Error **errp)
     g->vm = vm;
     g->limit_ns = limit_ns;
     g->mark = 2;
-    say_where(g);
     let_signal_in();
     vm->priv->guard = g;
     vm->priv->watch |= WATCH_GUARD;

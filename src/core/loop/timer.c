@@ -371,6 +371,9 @@ static QEMUTimer *take_due(QEMUTimerList *list, int64_t now)
     timerheap_remove(&list->heap, ts);
     set_expire_time(ts, -1);
     publish_head(list);
+    if (list->heap.count) { /* most likely the next, and far away */
+        __builtin_prefetch(list->heap.entries[0].timer);
+    }
     return ts;
 }
 

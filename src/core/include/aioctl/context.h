@@ -125,8 +125,8 @@ int64_t aio_poll_budget(const AioPollState *state);
 /*
  * aio_fd_handler_opaque: what the handler of @fd is called with
  *
- * NULL when there is none.  Tells who kept a number for long whether it is still
- * his.  Home thread.
+ * NULL when there is none.  Tells who kept a number for long whether it is his
+ * still.  Home thread.
  */
 void *aio_fd_handler_opaque(AioContext *ctx, int fd);
 
