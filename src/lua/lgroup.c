@@ -62,8 +62,8 @@ void group_child_ended(LuaGroup *g, LuaTask *t, TaskHandle *h)
         task_receive(h);
         g->has_error = true;
         alua_pushanchored(L, &g->scope.object);
-        alua_pushanchored(L, &h->object);
-        lua_getiuservalue(L, -1, UV_RESULT);
+        task_push_handle(L, t);
+        task_push_result(L, -1, h);
         lua_setiuservalue(L, -3, UV_ERROR);
         lua_pop(L, 2);
         cancel_children(g);

@@ -158,7 +158,7 @@ static int print_tasks(lua_State *L)
     for (LuaTask *t = vm->priv->live; t; t = t->next) {
         char what[160];
 
-        task_describe(t, L, what, sizeof(what));
+        task_describe(t, what, sizeof(what));
         task_push_traceback(L, t);
         fprintf(stderr, "%s is %s\n%s\n", what, task_state_name(task_state(t)),
                 lua_tostring(L, -1));

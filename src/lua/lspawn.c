@@ -7,11 +7,6 @@
 #include "open.h"
 #include "task_private.h"
 
-static void push_handle(lua_State *L, LuaTask *t)
-{
-    alua_pushanchored(L, &t->handle->object);
-}
-
 /* aio.spawn(fn, ...) -> task */
 static int spawn(lua_State *L)
 {
@@ -116,7 +111,7 @@ static int self(lua_State *L)
         lua_pushnil(L);
         return 1;
     }
-    push_handle(L, vm->current);
+    task_push_handle(L, vm->current);
     return 1;
 }
 
@@ -128,7 +123,7 @@ static int tasks(lua_State *L)
 
     lua_createtable(L, (int)vm->priv->live_count, 0);
     for (LuaTask *t = vm->priv->live; t; t = t->next) {
-        push_handle(L, t);
+        task_push_handle(L, t);
         lua_rawseti(L, -2, ++n);
     }
     return 1;

@@ -133,7 +133,7 @@ static int stats_get(lua_State *L)
     lua_setfield(L, -2, "handles");
     lua_pushinteger(L, (lua_Integer)vm->active);
     lua_setfield(L, -2, "active");
-    lua_pushinteger(L, anchor_count(vm));
+    lua_pushinteger(L, anchor_count(vm) + (lua_Integer)vm->priv->live_count);
     lua_setfield(L, -2, "anchors");
     lua_pushinteger(L, (lua_Integer)vm->ready);
     lua_setfield(L, -2, "ready");

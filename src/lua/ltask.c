@@ -36,7 +36,7 @@ static int push_results(lua_State *L, int arg, const TaskHandle *h)
     if (n == 0) {
         return 0;
     }
-    lua_getiuservalue(L, arg, UV_RESULT);
+    task_push_result(L, arg, h);
     if (n == 1) {
         return 1;
     }
@@ -91,7 +91,7 @@ static int join(lua_State *L)
         return push_results(L, 1, h);
     }
     task_receive(h);
-    lua_getiuservalue(L, 1, UV_RESULT);
+    task_push_result(L, 1, h);
     return lua_error(L);
 }
 
@@ -104,7 +104,7 @@ static int push_outcome(lua_State *L, int arg, TaskHandle *h)
     }
     task_receive(h);
     lua_pushboolean(L, 0);
-    lua_getiuservalue(L, arg, UV_RESULT);
+    task_push_result(L, arg, h);
     return 2;
 }
 
@@ -182,15 +182,34 @@ static int status(lua_State *L)
     return 1;
 }
 
-/* Pushes the table in UV_INFO of the handle at @arg, creating it. */
-static void push_info(lua_State *L, int arg)
+static void set_name(lua_State *L, TaskHandle *h)
 {
-    if (lua_getiuservalue(L, arg, UV_INFO) != LUA_TTABLE) {
-        lua_pop(L, 1);
-        lua_createtable(L, 3, 0);
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, arg, UV_INFO);
+    const char *text = luaL_checkstring(L, 2);
+    LuaTask *t = h->task;
+
+    task_push_info(L, 1, h);
+    if (t) {
+        TaskOrigin *named = origin_named(t->origin, text);
+
+        if (!named) {
+            luaL_error(L, "not enough memory");
+        }
+        origin_unref(t->named);
+        t->named = named;
     }
+    lua_pushvalue(L, 2);
+    lua_rawseti(L, -2, INFO_NAME);
+}
+
+/* Pushes a field of the table of the handle at 1, if it has one. */
+static int get_info(lua_State *L, const TaskHandle *h, int field)
+{
+    if (!h->has_info) {
+        lua_pushnil(L);
+        return LUA_TNIL;
+    }
+    lua_getiuservalue(L, 1, UV_RESULT);
+    return lua_rawgeti(L, -1, field);
 }
 
 /* t:name([s]) -> the name, or where it was created */
@@ -200,22 +219,18 @@ static int name(lua_State *L)
     char origin[160];
 
     if (!lua_isnoneornil(L, 2)) {
-        luaL_checkstring(L, 2);
-        push_info(L, 1);
-        lua_pushvalue(L, 2);
-        lua_rawseti(L, -2, INFO_NAME);
+        set_name(L, h);
         lua_settop(L, 1);
         return 1;
     }
-    if (lua_getiuservalue(L, 1, UV_INFO) == LUA_TTABLE &&
-        lua_rawgeti(L, -1, INFO_NAME) == LUA_TSTRING) {
+    if (get_info(L, h, INFO_NAME) == LUA_TSTRING) {
         return 1;
     }
     if (!h->task) {
         lua_pushnil(L);
         return 1;
     }
-    task_describe(h->task, L, origin, sizeof(origin));
+    task_describe(h->task, origin, sizeof(origin));
     lua_pushstring(L, origin);
     return 1;
 }
@@ -226,13 +241,9 @@ static int traceback(lua_State *L)
 
     if (h->task) {
         task_push_traceback(L, h->task);
-        return 1;
+    } else {
+        get_info(L, h, INFO_TRACEBACK);
     }
-    if (lua_getiuservalue(L, 1, UV_INFO) != LUA_TTABLE) {
-        lua_pushnil(L);
-        return 1;
-    }
-    lua_rawgeti(L, -1, INFO_TRACEBACK);
     return 1;
 }
 
@@ -293,9 +304,9 @@ static int failed_gc(lua_State *L)
         return 0;
     }
     task_receive(h);
-    push_info(L, 1);
+    task_push_info(L, 1, h);
     lua_createtable(L, 3, 0);
-    lua_getiuservalue(L, 1, UV_RESULT);
+    lua_rawgeti(L, -2, INFO_RESULT);
     lua_rawseti(L, -2, 1);
     lua_rawgeti(L, -2, INFO_TRACEBACK);
     lua_rawseti(L, -2, 2);
@@ -350,6 +361,8 @@ void task_open_class(lua_State *L)
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &task_class) != LUA_TTABLE) {
         alua_class(L, &task_class);
         open_failed(L);
+        lua_rawgetp(L, LUA_REGISTRYINDEX, &task_class);
+        alua_vm_of(L)->priv->task_meta = luaL_ref(L, LUA_REGISTRYINDEX);
     }
     lua_pop(L, 1);
 }

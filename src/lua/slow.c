@@ -62,13 +62,13 @@ static void describe_thread(const LuaVM *vm, char *buf, size_t size)
     }
 }
 
-static void describe(LuaVM *vm, lua_State *L, const LuaHandle *h, LuaTask *t,
+static void describe(const LuaVM *vm, const LuaHandle *h, const LuaTask *t,
                      char *buf, size_t size)
 {
     if (h) {
         handle_describe(h, buf, size);
     } else if (t && t->handle) {
-        task_describe(t, L, buf, size);
+        task_describe(t, buf, size);
     } else {
         snprintf(buf, size, "a callback");
     }
@@ -89,7 +89,7 @@ static int report(lua_State *L)
     LuaVM *vm = g->vm;
     char what[240];
 
-    describe(vm, L, vm->callback, vm->callback ? NULL : vm->current, what,
+    describe(vm, vm->callback, vm->callback ? NULL : vm->current, what,
              sizeof(what));
     luaL_traceback(L, L, NULL, 1);
     fflush(stdout);
@@ -160,7 +160,6 @@ void slow_mark(LuaVM *vm, bool inside)
 void slow_check(LuaVM *vm, const LuaHandle *h, LuaTask *t)
 {
     SlowGuard *g = vm->priv->guard;
-    lua_State *L = vm->home ? vm->home->L : vm->main;
     char what[240];
 
     if (likely(!is_overdue(g))) {
@@ -176,7 +175,7 @@ void slow_check(LuaVM *vm, const LuaHandle *h, LuaTask *t)
         fprintf(stderr, "aioctl: slow: that took %lld ms in all\n", held_ms(g));
         return;
     }
-    describe(vm, L, h, t, what, sizeof(what));
+    describe(vm, h, t, what, sizeof(what));
     fflush(stdout);
     fprintf(stderr, "aioctl: slow: %s held the loop for %lld ms, in C\n", what,
             held_ms(g));

@@ -3,11 +3,11 @@
  *
  * LuaTask is the C side: coroutine, Lua thread, timer.  It lives from spawn to
  * end and is recycled.  TaskHandle is what scripts hold: while the task lives
- * it points to it (and sits at the bottom of the task's own Lua stack, so a
- * live task keeps its handle); afterwards it holds the results.
+ * it points to it (and lies in the task's slot of the registry, so a live task
+ * keeps its handle); afterwards it holds the results.
  *
  * The task's Lua stack: 1 alua_traceback (stays there for the next task),
- * 2 handle, 3 body, 4... arguments.
+ * 2 body, 3... arguments.
  */
 #ifndef TASK_PRIVATE_H
 #define TASK_PRIVATE_H
@@ -15,6 +15,7 @@
 #include "aioctl/context.h"
 #include "aioctl/coroutine.h"
 #include "batch.h"
+#include "origin.h"
 #include "qapi/error.h"
 #include "slice.h"
 #include "trace.h"
@@ -59,14 +60,20 @@ typedef struct Scope {
     struct Scope *outer;
 } Scope;
 
-enum { AT_HANDLER = 1, AT_HANDLE = 2 }; /* on the task's Lua stack */
+enum { AT_HANDLER = 1 }; /* on the task's Lua stack */
 /* What Lua grants without lua_checkstack() leaves room for so many values
  * besides what we need ourselves. */
 enum { FEW_VALUES = 8 };
 enum { UV_SCOPE_THREAD = 1 };
-enum { UV_RESULT = 1, UV_INFO = 2, UV_SPAWNER = 3 };
-/* Fields of the table in UV_INFO. */
-enum { INFO_NAME = 1, INFO_TRACEBACK = 2, INFO_ORIGIN = 3 };
+/* The user value of a handle: the result (a table when there are several), or,
+ * once there is more to keep, a table with all of it. */
+enum { UV_RESULT = 1 };
+enum {
+    INFO_RESULT = 1,
+    INFO_NAME = 2,
+    INFO_TRACEBACK = 3,
+    INFO_ORIGIN = 4,
+};
 
 struct TaskHandle {
     AluaObject object;
@@ -74,6 +81,7 @@ struct TaskHandle {
     uint8_t state; /* TaskState, valid when ended */
     bool received; /* somebody got the error */
     bool counted;  /* in priv->failed */
+    bool has_info; /* the user value is the table */
     int nresults;
 };
 
@@ -109,10 +117,11 @@ struct LuaTask {
     bool leaving;  /* called os.exit: never run again */
     bool must_run; /* its body has something to finish also when cancelled */
     int nargs;
-    int status;     /* lua_pcall's, for main tasks run by vm_run() */
-    int base;       /* of main tasks: index of the message handler, or 0 */
-    int line;       /* where it was spawned */
-    int64_t due_ns; /* deadline of the last park that had one */
+    int status;         /* lua_pcall's, for main tasks run by vm_run() */
+    int base;           /* of main tasks: index of the message handler, or 0 */
+    TaskOrigin *origin; /* where it was spawned; counted, may be NULL */
+    TaskOrigin *named;  /* its name, for its children; counted, or NULL */
+    int64_t due_ns;     /* deadline of the last park that had one */
     int64_t ready_ns, began_ns; /* of its slice, while watched (slice.c) */
 
     Scope root;
@@ -127,6 +136,7 @@ struct LuaTask {
 
     /* Kept from task to task, as vm is; see task_reset(). */
     lua_State *L;
+    int slot; /* of the handle, in the registry; else false is there */
     QEMUTimer timer;
 };
 
@@ -148,7 +158,8 @@ static inline LuaTask *task_on_this_stack(void)
 /* A task around a lua_State that exists already: the main chunk's. */
 LuaTask *task_new_main(lua_State *L, LuaVM *vm, lua_State *on,
                        size_t stack_size);
-/* aio.spawn() for C: function and arguments on top; pushes the handle. */
+/* aio.spawn() for C: function and arguments on top; pushes the handle.  Needs
+ * ten free slots of @L's stack, which every C function has at first. */
 LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs);
 
 void task_request_cancel(LuaTask *t);
@@ -185,7 +196,22 @@ void task_free_main(LuaTask *t);
 const char *task_state_name(int state);
 int task_state(const LuaTask *t);
 /* "task 'x', created at f.lua:3"; may not raise. */
-void task_describe(LuaTask *t, lua_State *L, char *buf, size_t size);
+void task_describe(const LuaTask *t, char *buf, size_t size);
+/* Pushes the handle of a task that has not ended. */
+void task_push_handle(lua_State *L, const LuaTask *t);
+/* Pushes the user value of the handle at @at that is the result. */
+void task_push_result(lua_State *L, int at, const TaskHandle *h);
+/* Pops the result of the handle at @at; allocates nothing. */
+void task_set_result(lua_State *L, int at, const TaskHandle *h);
+/* Pushes the table of the handle at @at, making it. */
+void task_push_info(lua_State *L, int at, TaskHandle *h);
+/* The handle is garbage from here on, unless somebody has it. */
+void task_drop_handle(lua_State *L, const LuaTask *t);
+/* Keeps what lua_pcall() left above the message handler. */
+void task_finish(LuaTask *t, int status);
+void task_finish_cancelled(LuaTask *t);
+/* Appends who spawned @t to the traceback on top. */
+void task_add_spawners(lua_State *L, const LuaTask *t);
 /* Pushes the traceback of a task that is not running, nested threads too. */
 void task_push_traceback(lua_State *L, LuaTask *t);
 /* Is @co the innermost function of lcoroutine.c on its level 0?  Pushes the

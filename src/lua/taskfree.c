@@ -15,7 +15,7 @@
 
 enum { POOL_MAX = 1024 }; /* ended tasks kept, with their Lua threads */
 
-static void task_free(LuaTask *t)
+static void task_free(lua_State *L, LuaTask *t)
 {
     if (t->scope) {
         scope_pop_all(t);
@@ -25,6 +25,9 @@ static void task_free(LuaTask *t)
     }
     timer_del(&t->timer);
     timer_deinit(&t->timer);
+    origin_unref(t->named);
+    origin_unref(t->origin);
+    luaL_unref(L, LUA_REGISTRYINDEX, t->slot);
     free(t);
 }
 
@@ -56,13 +59,13 @@ void task_trim(lua_State *L, LuaVM *vm)
         priv->pool = t->next;
         priv->pool_count--;
         drop_thread(L, t);
-        task_free(t);
+        task_free(L, t);
     }
 }
 
 void task_free_main(LuaTask *t)
 {
-    task_free(t);
+    task_free(t->vm->main, t);
 }
 
 /* One that could not be ended: waiters on its stack point to it for good, so
@@ -81,12 +84,12 @@ static void leave_behind(LuaTask *t)
     timer_del(&t->timer);
 }
 
-static void free_list(LuaTask *t)
+static void free_list(lua_State *L, LuaTask *t)
 {
     while (t) {
         LuaTask *next = t->next;
 
-        task_free(t);
+        task_free(L, t);
         t = next;
     }
 }
@@ -95,14 +98,15 @@ void task_destroy_all(LuaVM *vm)
 {
     LuaVMPrivate *priv = vm->priv;
 
-    free_list(priv->pool);
-    free_list(priv->retired);
+    free_list(vm->main, priv->pool);
+    free_list(vm->main, priv->retired);
     for (LuaTask *t = priv->live; t; t = t->next) {
         leave_behind(t);
     }
     if (priv->exit_caller) { /* abandoned and not unwound: on no list */
-        task_free(priv->exit_caller);
+        task_free(vm->main, priv->exit_caller);
     }
+    origin_forget_all(vm);
     priv->exit_caller = priv->main_task = NULL;
     priv->pool = priv->retired = priv->live = NULL;
     priv->pool_count = 0;

@@ -45,112 +45,6 @@ static void list_remove(LuaTask *t)
     t->prev = t->next = NULL;
 }
 
-/* Protected: handle, values... -> results in the handle. */
-static int store_results(lua_State *L)
-{
-    int n = lua_gettop(L) - 1;
-
-    lua_createtable(L, n, 0);
-    lua_insert(L, 2);
-    for (int i = n; i >= 1; i--) {
-        lua_rawseti(L, 2, i);
-    }
-    lua_setiuservalue(L, 1, UV_RESULT);
-    return 0;
-}
-
-/* Protected: handle, error -> error, traceback and origin in the handle. */
-static int store_failure(lua_State *L)
-{
-    TaskHandle *h = lua_touserdata(L, 1);
-    char origin[160];
-
-    lua_setiuservalue(L, 1, UV_RESULT);
-    if (lua_getiuservalue(L, 1, UV_INFO) != LUA_TTABLE) {
-        lua_settop(L, 1);
-        lua_createtable(L, 3, 0);
-        lua_pushvalue(L, -1);
-        lua_setiuservalue(L, 1, UV_INFO);
-    }
-    alua_take_traceback(L);
-    lua_rawseti(L, 2, INFO_TRACEBACK);
-    task_describe(h->task, L, origin, sizeof(origin));
-    lua_pushstring(L, origin);
-    lua_rawseti(L, 2, INFO_ORIGIN);
-    /* From now on it has a finalizer, and the weak table finds it at exit. */
-    lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_failed);
-    lua_getmetatable(L, -1);
-    lua_getfield(L, -1, "handles");
-    lua_setmetatable(L, 1);
-    lua_pushvalue(L, 1);
-    lua_rawsetp(L, 3, h);
-    return 0;
-}
-
-/* There is no memory to keep the failure for whoever may ask later. */
-static void tell_at_once(LuaTask *t, TaskHandle *h)
-{
-    char origin[160];
-
-    h->received = true;
-    if (!t->joiners.head && !t->group) {
-        task_describe(t, t->L, origin, sizeof(origin));
-        lua_pushnil(t->L);
-        lua_getiuservalue(t->L, AT_HANDLE, UV_RESULT);
-        vm_uncaught(t->vm, t->L, origin);
-    }
-}
-
-static void task_finish(LuaTask *t, int status, int base)
-{
-    lua_State *L = t->L;
-    TaskHandle *h = t->handle;
-    int n = lua_gettop(L) - base;
-
-    if (unlikely(n > FEW_VALUES && !lua_checkstack(L, 8))) {
-        lua_settop(L, base); /* room for what follows; results are lost */
-        n = 0;
-    }
-    if (status == LUA_OK) {
-        h->state = TASK_DONE;
-        h->nresults = n;
-        if (n == 1) {
-            lua_setiuservalue(L, AT_HANDLE, UV_RESULT);
-        } else if (n > 1) {
-            lua_pushcfunction(L, store_results);
-            lua_insert(L, base + 1);
-            lua_pushvalue(L, AT_HANDLE);
-            lua_insert(L, base + 2);
-            status = lua_pcall(L, n + 1, 0, 0);
-        }
-    }
-    if (status != LUA_OK) {
-        lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_cancelled);
-        bool cancelled = t->root.threw && lua_rawequal(L, -1, -2);
-        lua_pop(L, 1);
-        if (cancelled) {
-            h->state = TASK_CANCELLED;
-            h->received = true;
-            lua_setiuservalue(L, AT_HANDLE, UV_RESULT);
-        } else {
-            h->state = TASK_FAILED;
-            lua_pushvalue(L, -1); /* stored also when memory is out */
-            lua_setiuservalue(L, AT_HANDLE, UV_RESULT);
-            lua_pushcfunction(L, store_failure);
-            lua_pushvalue(L, AT_HANDLE);
-            lua_rotate(L, -3, -1);
-            if (lua_pcall(L, 2, 0, 0) != LUA_OK) {
-                lua_pop(L, 1);
-                tell_at_once(t, h);
-                return;
-            }
-            h->counted = true;
-            t->vm->priv->failed++;
-            vm_attend(t->vm, VM_REAP);
-        }
-    }
-}
-
 /* The last act of a task that will be used again. */
 static void task_recycle(LuaTask *t)
 {
@@ -187,9 +81,12 @@ static void task_ended(LuaTask *t)
     }
     link_unref(t->link);
     t->link = NULL;
+    origin_unref(t->named);
+    origin_unref(t->origin);
+    t->named = t->origin = NULL;
     h->task = NULL;
     t->handle = NULL;
-    alua_unanchor(t->L, &h->object);
+    task_drop_handle(t->L, t);
     waitq_wake_all(&t->joiners);
     list_remove(t);
     task_flow_leave(t);
@@ -210,15 +107,12 @@ static void coroutine_fn run_spawned(LuaTask *t)
 
     if (unlikely(t->root.fired) &&
         !t->must_run) { /* cancelled before it began */
-        t->handle->state = TASK_CANCELLED;
-        t->handle->received = true;
-        lua_rawgetp(L, LUA_REGISTRYINDEX, &vm_key_cancelled);
-        lua_setiuservalue(L, AT_HANDLE, UV_RESULT);
+        task_finish_cancelled(t);
     } else {
         int status = lua_pcall(L, t->nargs, LUA_MULTRET, AT_HANDLER);
 
         t->vm->priv->inner = L;
-        task_finish(t, status, AT_HANDLE);
+        task_finish(t, status);
     }
     task_ended(t);
     task_recycle(t);
@@ -246,13 +140,17 @@ enum { CACHE_LINE = 64 };
 static LuaTask *task_alloc(lua_State *L, LuaVM *vm)
 {
     size_t size = ROUND_UP(sizeof(LuaTask), CACHE_LINE);
-    LuaTask *t = aligned_alloc(CACHE_LINE, size);
 
+    lua_pushboolean(L, 0);
+    int slot = luaL_ref(L, LUA_REGISTRYINDEX);
+    LuaTask *t = aligned_alloc(CACHE_LINE, size);
     if (!t) {
+        luaL_unref(L, LUA_REGISTRYINDEX, slot);
         luaL_error(L, "not enough memory");
     }
     memset(t, 0, size);
     t->vm = vm;
+    t->slot = slot;
     aio_timer_init(vm->home->ctx, &t->timer, QEMU_CLOCK_REALTIME, SCALE_NS,
                    task_late, t);
     return t;
@@ -282,26 +180,37 @@ static LuaTask *task_peek(lua_State *L, LuaVM *vm)
     return t;
 }
 
+/* A handle, without what alua_new() has to look up. */
+static TaskHandle *push_new_handle(lua_State *L, LuaVM *vm)
+{
+    vm_need_home(L, vm); /* else its finalizer would never run */
+    TaskHandle *h = lua_newuserdatauv(L, sizeof(*h), 1);
+
+    *h = (TaskHandle){.object = {.cls = &task_class, .vm = vm}};
+    lua_rawgeti(L, LUA_REGISTRYINDEX, vm->priv->task_meta);
+    lua_setmetatable(L, -2);
+    return h;
+}
+
 LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs)
 {
     LuaTask *spawner = task_on_this_stack();
     Error *err = NULL;
-
-    luaL_checkstack(L, 6, NULL);
-    TaskHandle *h = alua_new_of(L, vm, &task_class, sizeof(*h), 3);
+    TaskHandle *h = push_new_handle(L, vm);
     LuaTask *t = task_peek(L, vm);
+
     if (unlikely(nargs > FEW_VALUES && !lua_checkstack(t->L, nargs + 8))) {
         luaL_error(L, "stack overflow (too many arguments)");
     }
-    alua_anchor_top(L, &h->object);
     Coroutine *co = aio_co_new(task_entry, t, 0, &err);
     if (unlikely(!co)) {
-        alua_unanchor(L, &h->object);
         lua_pushfstring(L, "cannot spawn: %s", error_get_pretty(err));
         error_free(err);
         lua_error(L);
     }
     /* Nothing raises from here on. */
+    lua_pushvalue(L, -1);
+    lua_rawseti(L, LUA_REGISTRYINDEX, t->slot);
     vm->priv->pool = t->next;
     vm->priv->pool_count--;
     task_reset(t, h);
@@ -309,10 +218,7 @@ LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs)
     t->run = run_spawned;
     t->link = spawner ? link_ref(spawner->link) : NULL;
     t->nargs = nargs;
-    t->line = alua_caller(L, 1);
-    lua_setiuservalue(L, -2, UV_SPAWNER);
-    lua_pushvalue(L, -1);
-    lua_xmove(L, t->L, 1);
+    t->origin = origin_ref(origin_here(L, vm));
     lua_insert(L, -(nargs + 2)); /* the handle, below the function */
     lua_xmove(L, t->L, nargs + 1);
     list_add(t);
@@ -338,18 +244,19 @@ LuaTask *task_new_main(lua_State *L, LuaVM *vm, lua_State *on,
                        size_t stack_size)
 {
     Error *err = NULL;
-    TaskHandle *h = alua_new(L, &task_class, sizeof(*h), 3);
-
-    alua_anchor(L, -1);
-    lua_pop(L, 1);
+    TaskHandle *h = push_new_handle(L, vm);
     LuaTask *t = task_alloc(L, vm);
+
+    lua_rawseti(L, LUA_REGISTRYINDEX, t->slot);
     t->L = on;
     task_reset(t, h);
     t->run = run_main;
     t->is_main = true;
     t->co = aio_co_new(task_entry, t, stack_size, &err);
     if (!t->co) {
-        free(t);
+        task_drop_handle(L, t); /* which has no task any more */
+        h->task = NULL;
+        task_free_main(t);
         lua_pushstring(L, error_get_pretty(err));
         error_free(err);
         lua_error(L);

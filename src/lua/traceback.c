@@ -3,7 +3,8 @@
  *
  * A task that parked inside a coroutine of the user's has frames on several
  * Lua threads.  luaL_traceback() ends at coroutine.resume; we go on into the
- * thread that this resume is running, and print the innermost first.
+ * thread that this resume is running, and print the innermost first.  After
+ * them come those who spawned the task (origin.c).
  */
 #include <stdio.h>
 
@@ -11,41 +12,42 @@
 
 enum { NESTING_MAX = 200 }; /* Lua's own limit of C levels */
 
-void task_describe(LuaTask *t, lua_State *L, char *buf, size_t size)
+void task_describe(const LuaTask *t, char *buf, size_t size)
 {
-    char origin[80] = "";
-    const char *name = NULL;
-    int top = lua_gettop(L);
+    char place[80];
 
+    origin_format(t->origin, place, sizeof(place));
     if (t->is_main) {
         snprintf(buf, size, "main task");
-        return;
-    }
-    if (!lua_checkstack(L, 6)) {
-        snprintf(buf, size, "task");
-        return;
-    }
-    alua_pushanchored(L, &t->handle->object);
-    if (lua_getiuservalue(L, -1, UV_INFO) == LUA_TTABLE &&
-        lua_rawgeti(L, -1, INFO_NAME) == LUA_TSTRING) {
-        name = lua_tostring(L, -1);
-    }
-    lua_getiuservalue(L, top + 1, UV_SPAWNER);
-    alua_format_origin(L, -1, t->line, origin, sizeof(origin));
-    if (name) {
-        snprintf(buf, size, "task '%s', created at %s", name, origin);
+    } else if (t->named) {
+        snprintf(buf, size, "task '%s', created at %s", origin_name(t->named),
+                 place);
     } else {
-        snprintf(buf, size, "task created at %s", origin);
+        snprintf(buf, size, "task created at %s", place);
     }
-    lua_settop(L, top);
 }
 
 void task_trace_begin(LuaTask *t)
 {
     char what[160];
 
-    task_describe(t, t->L, what, sizeof(what));
+    task_describe(t, what, sizeof(what));
     trace_begin("task", what);
+}
+
+void task_add_spawners(lua_State *L, const LuaTask *t)
+{
+    int at = lua_gettop(L);
+    luaL_Buffer b;
+
+    if (t->origin) {
+        luaL_buffinit(L, &b);
+        lua_pushvalue(L, at);
+        luaL_addvalue(&b);
+        origin_add_chain(&b, t->origin);
+        luaL_pushresult(&b);
+        lua_remove(L, at);
+    }
 }
 
 /* The threads of @t from its own to the innermost; the count. */
@@ -60,19 +62,12 @@ static int collect_threads(LuaTask *t, lua_State *threads[])
     return n;
 }
 
-void task_push_traceback(lua_State *L, LuaTask *t)
+/* The frames of a task that is not running. */
+static void push_frames(lua_State *L, LuaTask *t)
 {
     lua_State *threads[NESTING_MAX];
     luaL_Buffer b;
 
-    if (!t->started) {
-        lua_pushliteral(L, "stack traceback:\n\t(not started)");
-        return;
-    }
-    if (t == t->vm->current) {
-        luaL_traceback(L, L, NULL, 1);
-        return;
-    }
     int n = collect_threads(t, threads);
     luaL_buffinit(L, &b);
     for (int i = n - 1; i >= 0; i--) {
@@ -83,4 +78,16 @@ void task_push_traceback(lua_State *L, LuaTask *t)
         }
     }
     luaL_pushresult(&b);
+}
+
+void task_push_traceback(lua_State *L, LuaTask *t)
+{
+    if (!t->started) {
+        lua_pushliteral(L, "stack traceback:\n\t(not started)");
+    } else if (t == t->vm->current) {
+        luaL_traceback(L, L, NULL, 1);
+    } else {
+        push_frames(L, t);
+    }
+    task_add_spawners(L, t);
 }

@@ -24,6 +24,9 @@ enum {
     VM_REAP = 4,        /* failed tasks may have become unreachable */
 };
 
+/* Places whose spawning is remembered. */
+enum { ORIGINS_KEPT = 64 };
+
 typedef struct LuaVMPrivate LuaVMPrivate;
 typedef struct LuaReserve LuaReserve;
 typedef struct SlowGuard SlowGuard;
@@ -43,6 +46,7 @@ struct LuaVMPrivate {
     pthread_t thread;
 
     Anchors handles, objects;
+    int task_meta; /* registry reference to the metatable of task handles */
 
     LuaTask *live; /* every task that has not ended */
     LuaTask *main_task;
@@ -53,6 +57,7 @@ struct LuaVMPrivate {
     uint64_t live_count;
     uint64_t tasks_made; /* ever: numbers for them */
     uint64_t failed;     /* ended with an error that nobody received yet */
+    struct TaskOrigin *origins[ORIGINS_KEPT]; /* origin.c */
     int64_t reap_next_ns;
     QEMUTimer reap_timer;
 
