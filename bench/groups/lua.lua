@@ -3,6 +3,6 @@
 local parts = require "lib.parts"
 
 return function(env)
-  return parts("lua", { "callbacks", "fd", "timers", "task",
+  return parts("lua", { "callbacks", "fd", "timers", "task", "gc",
     "threads", "file", "net" }, env)
 end

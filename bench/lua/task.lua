@@ -1,10 +1,12 @@
 -- task - what a wake-up of a Lua task costs
 --
---   aioctl bench/lua/task.lua yield|park|spawn TASKS MILLISECONDS
+--   aioctl bench/lua/task.lua yield|park|spawn|finish TASKS MILLISECONDS
+--   aioctl bench/lua/task.lua memory TASKS 0
 --
 -- Prints {"ns": per operation, "ops": count}, like the programs of bench/c:
 -- the number of operations doubles until a run is long enough, the fastest
--- of the runs of that length counts.
+-- of the runs of that length counts.  memory prints what a sleeping task takes,
+-- in bytes: {"rss": resident, "all": with its page tables}.
 
 local aio = require "aio"
 
@@ -51,13 +53,55 @@ function run.park(n)
   return n // 2 * 2
 end
 
+local function body() end
+
+-- One after the other, each waited for.
 function run.spawn(n)
   local spawn = aio.spawn
-  local function body() end
   for _ = 1, n do
     spawn(body):join()
   end
   return n
+end
+
+-- A batch at a time, which ends while we yield once; nobody joins.
+function run.finish(n)
+  local spawn = aio.spawn
+  local batches = math.max(n // tasks, 1)
+  for _ = 1, batches do
+    for _ = 1, tasks do
+      spawn(body)
+    end
+    aio.yield()
+  end
+  return batches * tasks
+end
+
+local function memory()
+  local rss, tables
+  collectgarbage()
+  for line in io.lines("/proc/self/status") do
+    rss = rss or tonumber(line:match("^VmRSS:%s*(%d+)"))
+    tables = tables or tonumber(line:match("^VmPTE:%s*(%d+)"))
+  end
+  return rss * 1024, tables * 1024
+end
+
+local function measure_memory()
+  local rss, tables = memory()
+  for i = 1, tasks do
+    aio.spawn(aio.sleep, 3600 + i)
+  end
+  aio.sleep(0)
+  local rss2, tables2 = memory()
+  assert(#aio.tasks() == tasks + 1)
+  print(('{"rss": %.0f, "all": %.0f}'):format((rss2 - rss) / tasks,
+    (rss2 + tables2 - rss - tables) / tasks))
+  aio.exit(0)
+end
+
+if mode == "memory" then
+  measure_memory()
 end
 
 local n, best, ops = 64, math.huge, 0
