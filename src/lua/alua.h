@@ -47,6 +47,8 @@ LuaVM *alua_vm(lua_State *L); /* of the running C function of ours */
  * makes alua_vm() a load.  For a host, right after luaL_newstate().
  */
 void alua_claim_extra_space(lua_State *L);
+/* Small blocks that @L frees are kept for it; right after luaL_newstate(). */
+void alua_keep_blocks(lua_State *L);
 /* For each further state of the process, right after luaL_newstate(). */
 void alua_clear_extra_space(lua_State *L);
 void alua_note_vm(lua_State *L, LuaVM *vm); /* vm_open()'s part of it */

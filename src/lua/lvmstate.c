@@ -82,6 +82,7 @@ lua_State *state_new(const StatePlan *plan, Error **errp)
         error_setg(errp, "not enough memory for another Lua state");
         return NULL;
     }
+    alua_keep_blocks(L);
     alua_clear_extra_space(L);
     lua_pushcfunction(L, open_libraries);
     lua_pushlightuserdata(L, (void *)plan);

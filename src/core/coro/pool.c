@@ -20,7 +20,7 @@
 #include "qapi/error.h"
 #include "qemu/thread.h"
 
-#define CACHE_MAX 64
+#define CACHE_MAX 256
 #define BATCH 32
 #define POOL_DEFAULT 2048
 

@@ -313,6 +313,7 @@ int main(int argc, char **argv)
         report_message(HOST_NAME, "cannot create state: not enough memory");
         return EXIT_FAILURE;
     }
+    alua_keep_blocks(L);
     alua_claim_extra_space(L);
     if (!start(host, L)) {
         return EXIT_FAILURE;
