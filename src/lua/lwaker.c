@@ -157,7 +157,13 @@ LuaWaker *waker_check(lua_State *L, int arg)
 /* waker() */
 static int waker_call(lua_State *L)
 {
-    waker_fire(waker_check(L, 1));
+    WakerHandle *u = alua_test(L, 1, &waker_class);
+
+    if (likely(u && u->waker && !u->foreign)) {
+        fire_at_home(u->waker);
+    } else {
+        waker_fire(waker_check(L, 1));
+    }
     return 0;
 }
 

@@ -123,8 +123,11 @@ static void coroutine_fn run_spawned(LuaTask *t)
 static void task_reset(LuaTask *t, TaskHandle *h)
 {
     const size_t begin = offsetof(LuaTask, co), end = offsetof(LuaTask, L);
+    size_t size = end - begin;
 
-    memset((char *)t + begin, 0, end - begin);
+    /* Of a constant size this would be "rep stos", which is much slower. */
+    __asm__("" : "+r"(size));
+    memset((char *)t + begin, 0, size);
     t->inner = t->L;
     t->handle = h;
     t->id = ++t->vm->priv->tasks_made;
