@@ -9,7 +9,7 @@
 -- Each task (coroutine) holds a few values while it waits.
 
 local what, count, mode = arg[1], tonumber(arg[2]), arg[3]
-local ROUNDS <const> = 5
+local ROUNDS <const> = 3
 local aio = what == "tasks" and require "aio" or nil
 
 local function wait_in(park)
@@ -39,7 +39,7 @@ local function elapsed(fn, ...)
 end
 
 local function litter()
-  for _ = 1, 1000 do
+  for _ = 1, 100 do
     local _ = { {}, {} }
   end
 end
