@@ -47,7 +47,7 @@ const char *cross_push_loopless(lua_State *L, const CrossClass *cls)
 void cross_restore(CrossPack *pack)
 {
     for (unsigned i = 0; i < pack->nobjects; i++) {
-        CrossObject *o = &pack->objects[i];
+        CrossObject *o = cross_object(pack, i);
 
         if (o->cls->restore) {
             o->cls->restore(o->from, o->what);
@@ -57,18 +57,26 @@ void cross_restore(CrossPack *pack)
     cross_free(pack);
 }
 
-void cross_free(CrossPack *pack)
+void cross_reset(CrossPack *pack)
 {
-    if (!pack) {
-        return;
-    }
     for (unsigned i = 0; i < pack->nobjects; i++) {
-        CrossObject *o = &pack->objects[i];
+        CrossObject *o = cross_object(pack, i);
 
         if (o->what) {
             o->cls->drop(o->what);
         }
     }
-    free(pack->objects);
-    free(pack);
+    free(pack->more);
+    pack->more = NULL;
+    pack->nobjects = 0;
+    pack->len = 0;
+    pack->has_refs = pack->light = false;
+}
+
+void cross_free(CrossPack *pack)
+{
+    if (pack) {
+        cross_reset(pack);
+        free(pack);
+    }
 }

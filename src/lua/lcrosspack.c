@@ -20,7 +20,6 @@
 #include "lcrossseen.h"
 
 enum { DEPTH_MAX = 500 }; /* levels of nesting: bounds the C stack */
-enum { FIRST_SIZE = 256 - sizeof(CrossPack) };
 
 typedef struct Packer {
     lua_State *L;
@@ -221,23 +220,37 @@ static void put_upvalue(Packer *p, int index, int i, uint32_t number,
     put_value(p, lua_gettop(p->L), frame);
 }
 
-static void put_function(Packer *p, int index, const CrossFrame *frame)
+/* Room for one more; what it is to be does not count yet. */
+static CrossObject *reserve_object(Packer *p)
+{
+    CrossPack *pack = p->pack;
+
+    if (pack->nobjects > 0) {
+        CrossObject *more =
+            realloc(pack->more, pack->nobjects * sizeof(CrossObject));
+        if (!more) {
+            no_memory(p);
+        }
+        pack->more = more;
+    }
+    return cross_object(pack, pack->nobjects);
+}
+
+static void put_code(Packer *p, enum CrossTag tag, CrossCode *code)
+{
+    *reserve_object(p) =
+        (CrossObject){.cls = &code_cross, .what = cross_code_ref(code)};
+    p->pack->nobjects++;
+    put_tag(p, tag); /* may move the pack */
+    put_u32(p, p->pack->nobjects - 1);
+}
+
+static void put_upvalues(Packer *p, int index, uint32_t number,
+                         const CrossFrame *frame)
 {
     lua_State *L = p->L;
-    uint32_t number = p->numbered;
     lua_Debug ar;
-    size_t len;
 
-    if (put_known(p, index) || put_again(p, index)) {
-        return;
-    }
-    if (lua_iscfunction(L, index)) {
-        refuse_type(p, frame, "a C function");
-    }
-    cross_push_code(L, index);
-    const char *code = lua_tolstring(L, -1, &len);
-    put_string(p, CROSS_FUNCTION, code, len);
-    lua_pop(L, 1);
     lua_pushvalue(L, index);
     lua_getinfo(L, ">u", &ar);
     *reserve(p, 1) = ar.nups;
@@ -251,6 +264,25 @@ static void put_function(Packer *p, int index, const CrossFrame *frame)
             put_upvalue(p, index, i, number, &upvalue);
         }
         lua_pop(L, 1);
+    }
+}
+
+static void put_function(Packer *p, int index, const CrossFrame *frame)
+{
+    uint32_t number = p->numbered;
+
+    if (put_known(p, index)) {
+        return;
+    }
+    if (lua_iscfunction(p->L, index)) {
+        refuse_type(p, frame, "a C function");
+    }
+    CrossCode *code = cross_code_of(p->L, index);
+    if (code->plain) { /* the same one over there, however often it is sent */
+        put_code(p, CROSS_PLAIN, code);
+    } else if (!put_again(p, index)) {
+        put_code(p, CROSS_FUNCTION, code);
+        put_upvalues(p, index, number, frame);
     }
 }
 
@@ -274,22 +306,17 @@ static void put_object(Packer *p, int index, const CrossFrame *frame)
     if (put_again(p, index)) {
         return;
     }
-    CrossPack *pack = p->pack;
     if (p->hold && cls->restore) {
-        cross_hold(L, p->held, index, pack->nobjects);
+        cross_hold(L, p->held, index, p->pack->nobjects);
     }
-    CrossObject *grown =
-        realloc(pack->objects, (pack->nobjects + 1) * sizeof(CrossObject));
-    if (!grown) {
-        no_memory(p);
-    }
-    pack->objects = grown;
+    CrossObject *o = reserve_object(p);
     void *what = cls->take(L, index, &why);
     if (!what) {
         refuse(p, frame, why);
     }
-    grown[pack->nobjects++] = (CrossObject){
+    *o = (CrossObject){
         .cls = cls, .what = what, .from = lua_touserdata(L, index)};
+    p->pack->nobjects++;
     put_tag(p, CROSS_OBJECT); /* may move the pack */
     put_u32(p, p->pack->nobjects - 1);
 }
@@ -383,7 +410,7 @@ static int pack_all(lua_State *L)
         put_value(p, i, &(CrossFrame){.kind = AT_VALUE, .index = i});
     }
     for (unsigned i = 0; i < p->pack->nobjects; i++) {
-        CrossObject *o = &p->pack->objects[i];
+        CrossObject *o = cross_object(p->pack, i);
 
         if (o->cls->commit && !p->dry) {
             o->cls->commit(o->from, o->what);
@@ -398,8 +425,8 @@ static int try_pack(lua_State *L, int count, Packer *p)
 {
     int first = lua_gettop(L) - count + 1;
 
-    p->pack = check_calloc(1, sizeof(CrossPack) + FIRST_SIZE);
-    p->pack->size = FIRST_SIZE;
+    p->pack = check_calloc(1, sizeof(CrossPack) + CROSS_FIRST_SIZE);
+    p->pack->size = CROSS_FIRST_SIZE;
     lua_pushcfunction(L, pack_all);
     for (int i = 0; i < count; i++) {
         lua_pushvalue(L, first + i);
@@ -431,13 +458,33 @@ static CrossPack *pack_or_raise(lua_State *L, int count, Packer *p)
     return p->pack;
 }
 
+CrossPack *cross_pack_into(lua_State *L, int count, const CrossWords *words,
+                           CrossPack *old)
+{
+    if (old) {
+        cross_reset(old);
+    }
+    CrossPack *pack = cross_pack_plain(L, count, old);
+    if (!pack) {
+        pack = pack_or_raise(L, count, &(Packer){.words = words});
+        cross_free(old);
+    }
+    return pack;
+}
+
 CrossPack *cross_pack(lua_State *L, int count, const CrossWords *words)
 {
-    return pack_or_raise(L, count, &(Packer){.words = words});
+    return cross_pack_into(L, count, words, NULL);
 }
 
 CrossPack *cross_pack_held(lua_State *L, int count, const CrossWords *words)
 {
+    CrossPack *pack = cross_pack_plain(L, count, NULL);
+
+    if (pack) {
+        lua_pushnil(L); /* nothing moved */
+        return pack;
+    }
     return pack_or_raise(L, count, &(Packer){.words = words, .hold = true});
 }
 

@@ -82,16 +82,32 @@ static void get_upvalue(lua_State *L, Unpacker *u, int i)
     lua_pop(L, 1);
 }
 
+/* Its owner drops the code, as it does all that has not arrived. */
+static const CrossCode *get_code(Unpacker *u)
+{
+    return cross_object(u->pack, get_u32(u))->what;
+}
+
+static void get_plain(lua_State *L, Unpacker *u)
+{
+    const CrossCode *code = get_code(u);
+
+    luaL_checkstack(L, 8, "message from another thread");
+    cross_push_function(L, code, true);
+    if (code->env) { /* it may have assigned to its _ENV */
+        lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+        lua_setupvalue(L, -2, 1);
+    }
+}
+
 static void get_function(lua_State *L, Unpacker *u)
 {
-    size_t len;
-    const char *code = get_block(u, &len);
+    const CrossCode *code = get_code(u);
     int count = u->pack->data[u->at++];
 
     luaL_checkstack(L, 8, "message from another thread");
-    cross_load_code(L, code, len,
-                    count == 0 ||
-                        (count == 1 && u->pack->data[u->at] == CROSS_KNOWN));
+    cross_push_function(L, code,
+                        count == 1 && u->pack->data[u->at] == CROSS_KNOWN);
     number_it(L, u);
     for (int i = 1; i <= count; i++) {
         get_upvalue(L, u, i);
@@ -100,7 +116,7 @@ static void get_function(lua_State *L, Unpacker *u)
 
 static void get_object(lua_State *L, Unpacker *u)
 {
-    CrossObject *o = &u->pack->objects[get_u32(u)];
+    CrossObject *o = cross_object(u->pack, get_u32(u));
 
     luaL_checkstack(L, 8, "message from another thread");
     o->cls->arrive(L, o);
@@ -158,6 +174,9 @@ static void get_value(lua_State *L, Unpacker *u)
     case CROSS_TABLE:
         get_table(L, u);
         break;
+    case CROSS_PLAIN:
+        get_plain(L, u);
+        break;
     case CROSS_FUNCTION:
         get_function(L, u);
         break;
@@ -172,39 +191,52 @@ static void get_value(lua_State *L, Unpacker *u)
     }
 }
 
-/* Protected: pack -> the values. */
-static int unpack_all(lua_State *L)
+int cross_unpack_kept(lua_State *L, CrossPack *pack)
 {
-    Unpacker u = {.pack = lua_touserdata(L, 1)};
-    int count = (int)u.pack->count;
+    Unpacker u = {.pack = pack};
+    int count = (int)pack->count;
 
-    lua_settop(L, 0);
     luaL_checkstack(L, count + 8, "too many values from another thread");
-    if (u.pack->has_refs) {
+    if (pack->has_refs) {
         lua_newtable(L);
-        u.things = 1;
+        u.things = lua_gettop(L);
     }
     for (int i = 0; i < count; i++) {
         get_value(L, &u);
     }
+    if (u.things) {
+        lua_remove(L, u.things);
+    }
     return count;
+}
+
+/* Protected: pack -> the values. */
+static int unpack_all(lua_State *L)
+{
+    CrossPack *pack = lua_touserdata(L, 1);
+
+    lua_settop(L, 0);
+    return cross_unpack_kept(L, pack);
 }
 
 int cross_unpack(lua_State *L, CrossPack *pack)
 {
-    int top = lua_gettop(L);
+    int count = (int)pack->count;
     int status = LUA_ERRMEM;
 
-    if (lua_checkstack(L, (int)pack->count + 4)) {
+    if (!lua_checkstack(L, count + 8)) {
+        lua_pushnil(L);
+    } else if (pack->light) { /* nothing in it can raise */
+        status = LUA_OK;
+        cross_unpack_kept(L, pack);
+    } else {
         lua_pushcfunction(L, unpack_all);
         lua_pushlightuserdata(L, pack);
-        status = lua_pcall(L, 1, LUA_MULTRET, 0);
-    } else {
-        lua_pushnil(L);
+        status = lua_pcall(L, 1, count, 0);
     }
     cross_free(pack);
     if (status != LUA_OK) {
         lua_error(L);
     }
-    return lua_gettop(L) - top;
+    return count;
 }

@@ -20,7 +20,7 @@
 #include "liothread.h"
 #include "open.h"
 
-enum { CACHE_MAX = 64 }; /* functions that a state keeps loaded */
+enum { SPARES_MAX = 64 }; /* jobs, and as many messages, kept for later */
 
 typedef struct PoolState PoolState;
 struct PoolState {
@@ -28,23 +28,31 @@ struct PoolState {
     PoolState *next;
 };
 
-/* One per VM; counted by the VM and by each job. */
+typedef struct Job Job;
+
+/* One per VM. */
 typedef struct OffloadPool {
     StatePlan plan;
     pthread_mutex_t lock;
     PoolState *free; /* lock; most recently used first */
+    /* At home. */
+    Job *spare_jobs;
+    CrossPack *spare_messages;
+    unsigned njobs, nmessages; /* spare ones */
+    const AioEngine *threads;
 } OffloadPool;
 
-typedef struct Job {
+struct Job {
     AioRequest request;
     OffloadPool *pool;
+    Job *next_spare;
     LuaVM *vm;
     LuaTask *task; /* NULL: it does not wait any more */
     bool done;
     bool failed;         /* message: error, traceback */
-    const char *trouble; /* no state could be had; static */
-    CrossPack *message;
-} Job;
+    const char *trouble; /* failed otherwise; static */
+    CrossPack *message;  /* the function and its arguments; then the results */
+};
 
 static const CrossWords request_words = {
     .loopless = true, .first = "the function", .rest = "arg"};
@@ -74,6 +82,17 @@ static int prepare_bare(lua_State *L)
     return 0;
 }
 
+/* error -> {error, its traceback} */
+static int add_traceback(lua_State *L)
+{
+    lua_createtable(L, 2, 0);
+    lua_pushvalue(L, 1);
+    lua_rawseti(L, -2, 1);
+    luaL_traceback(L, L, NULL, 1);
+    lua_rawseti(L, -2, 2);
+    return 1;
+}
+
 static PoolState *pool_state_new(const StatePlan *plan)
 {
     lua_State *L = state_new(plan, NULL);
@@ -92,6 +111,8 @@ static PoolState *pool_state_new(const StatePlan *plan)
         lua_close(L);
         return NULL;
     }
+    lua_settop(L, 0);
+    lua_pushcfunction(L, add_traceback);
     state->L = L;
     return state;
 }
@@ -117,29 +138,17 @@ static void give_back(OffloadPool *pool, PoolState *state)
 
 /* ---- in a worker -------------------------------------------------------- */
 
-/* Protected: job. */
+/* Protected: job.  The message stays the job's throughout: results go into its
+ * memory if they fit. */
 static int job_call(lua_State *L)
 {
     Job *job = lua_touserdata(L, 1);
-    CrossPack *message = job->message;
 
     lua_settop(L, 0);
-    job->message = NULL;
-    cross_unpack(L, message);
-    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
-    job->message = cross_pack(L, lua_gettop(L), &result_words);
+    lua_call(L, cross_unpack_kept(L, job->message) - 1, LUA_MULTRET);
+    job->message =
+        cross_pack_into(L, lua_gettop(L), &result_words, job->message);
     return 0;
-}
-
-/* error -> {error, its traceback} */
-static int add_traceback(lua_State *L)
-{
-    lua_createtable(L, 2, 0);
-    lua_pushvalue(L, 1);
-    lua_rawseti(L, -2, 1);
-    luaL_traceback(L, L, NULL, 1);
-    lua_rawseti(L, -2, 2);
-    return 1;
 }
 
 /* Protected: job, {error, traceback}. */
@@ -172,13 +181,15 @@ static bool call_with_failure(lua_State *L, lua_CFunction fn, Job *job)
     return ok;
 }
 
+/* The error handler is at 1, and stays there. */
 static void run_in_state(lua_State *L, Job *job)
 {
-    lua_pushcfunction(L, add_traceback);
     lua_pushcfunction(L, job_call);
     lua_pushlightuserdata(L, job);
     if (lua_pcall(L, 1, 0, 1) != LUA_OK) {
         job->failed = true;
+        cross_free(job->message);
+        job->message = NULL;
         if (!lua_istable(L, 2)) { /* out of memory: no handler is called */
             job->trouble = "not enough memory";
         } else if (!call_with_failure(L, pack_failure, job) &&
@@ -186,7 +197,7 @@ static void run_in_state(lua_State *L, Job *job)
             job->trouble = "its error cannot be told";
         }
     }
-    lua_settop(L, 0);
+    lua_settop(L, 1);
 }
 
 static int64_t job_run(void *arg)
@@ -206,10 +217,56 @@ static int64_t job_run(void *arg)
 
 /* ---- at home ------------------------------------------------------------ */
 
-static void job_free(Job *job)
+static void keep_message(OffloadPool *pool, CrossPack *message)
 {
-    cross_free(job->message);
-    free(job);
+    if (message->size > CROSS_FIRST_SIZE || pool->nmessages == SPARES_MAX) {
+        cross_free(message);
+        return;
+    }
+    cross_reset(message);
+    message->next_spare = pool->spare_messages;
+    pool->spare_messages = message;
+    pool->nmessages++;
+}
+
+static CrossPack *take_message(OffloadPool *pool)
+{
+    CrossPack *message = pool->spare_messages;
+
+    if (message) {
+        pool->spare_messages = message->next_spare;
+        pool->nmessages--;
+    }
+    return message;
+}
+
+static Job *take_job(OffloadPool *pool)
+{
+    Job *job = pool->spare_jobs;
+
+    if (!job) {
+        return check_malloc(sizeof(*job));
+    }
+    pool->spare_jobs = job->next_spare;
+    pool->njobs--;
+    return job;
+}
+
+/* Nobody needs it any more. */
+static void job_end(Job *job)
+{
+    OffloadPool *pool = job->pool;
+
+    if (job->message) {
+        keep_message(pool, job->message);
+    }
+    if (pool->njobs == SPARES_MAX) {
+        free(job);
+        return;
+    }
+    job->next_spare = pool->spare_jobs;
+    pool->spare_jobs = job;
+    pool->njobs++;
 }
 
 static void job_done(AioRequest *request)
@@ -221,7 +278,7 @@ static void job_done(AioRequest *request)
     if (job->task) {
         task_wake(job->task);
     } else {
-        job_free(job);
+        job_end(job);
     }
 }
 
@@ -254,28 +311,43 @@ void offload_close(LuaVM *vm)
         lua_close(state->L);
         free(state);
     }
+    while (pool->spare_jobs) {
+        free(take_job(pool));
+    }
+    while (pool->spare_messages) {
+        cross_free(take_message(pool));
+    }
     state_plan_free(&pool->plan);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
 }
 
-static Job *job_new(LuaVM *vm, OffloadPool *pool, CrossPack *message,
-                    LuaTask *task)
+/* The function and its arguments are on @L; raises what cannot be sent. */
+static Job *job_new(lua_State *L, OffloadPool *pool, LuaTask *task)
 {
-    Job *job = check_calloc(1, sizeof(*job));
+    CrossPack *spare = take_message(pool);
+    int count = lua_gettop(L);
+    CrossPack *message = cross_pack_plain(L, count, spare);
 
-    job->pool = pool;
-    job->vm = vm;
-    job->task = task;
-    job->message = message;
-    job->request = (AioRequest){
-        .op = AIO_OP_CALL,
-        .fd = -1,
-        .buf_index = -1,
-        .call = job_run,
-        .arg = job,
-        .done = job_done,
-        .opaque = job,
+    if (!message) {
+        if (spare) {
+            keep_message(pool, spare);
+        }
+        message = cross_pack(L, count, &request_words);
+    }
+    Job *job = take_job(pool);
+    *job = (Job){
+        .pool = pool,
+        .vm = task->vm,
+        .task = task,
+        .message = message,
+        .request = {.op = AIO_OP_CALL,
+                    .fd = -1,
+                    .buf_index = -1,
+                    .call = job_run,
+                    .arg = job,
+                    .done = job_done,
+                    .opaque = job},
     };
     return job;
 }
@@ -283,17 +355,16 @@ static Job *job_new(LuaVM *vm, OffloadPool *pool, CrossPack *message,
 /* Raises what it failed with. */
 static int job_failed(lua_State *L, Job *job)
 {
-    CrossPack *message = job->message;
-
-    job->message = NULL;
-    if (!message) {
+    if (job->trouble || !job->failed) {
         lua_pushfstring(L, "aio.offload: %s",
                         job->trouble ? job->trouble
                                      : "no thread can be started");
-        job_free(job);
+        job_end(job);
         return lua_error(L);
     }
-    job_free(job);
+    CrossPack *message = job->message;
+    job->message = NULL;
+    job_end(job);
     lua_settop(L, 0);
     cross_unpack(L, message);
     lua_settop(L, 2);
@@ -304,6 +375,22 @@ static int job_failed(lua_State *L, Job *job)
     alua_rethrow(L);
 }
 
+static int push_results(lua_State *L, Job *job)
+{
+    CrossPack *message = job->message;
+
+    lua_settop(L, 0);
+    if (message->light) { /* raises nothing */
+        int count = cross_unpack_kept(L, message);
+
+        job_end(job);
+        return count;
+    }
+    job->message = NULL;
+    job_end(job);
+    return cross_unpack(L, message);
+}
+
 /* aio.offload(fn, ...) -> what fn returns, from a worker thread; parks */
 static int offload(lua_State *L)
 {
@@ -312,18 +399,19 @@ static int offload(lua_State *L)
     alua_check_callable(L, 1);
     LuaTask *t = task_check_can_park(L);
     AioContext *ctx = task_context(t);
-    const AioEngine *engine = file_threads_engine(L, ctx);
     OffloadPool *pool = pool_of(L, vm);
-    Job *job =
-        job_new(vm, pool, cross_pack(L, lua_gettop(L), &request_words), t);
+    if (!pool->threads) {
+        pool->threads = file_threads_engine(L, ctx);
+    }
+    Job *job = job_new(L, pool, t);
 
     vm->io_in_flight++;
-    aio_request_submit(ctx, engine, &job->request);
+    aio_request_submit(ctx, pool->threads, &job->request);
     while (!job->done) {
         if (task_park(t, PARK_ON_WORLD, -1) == PARK_CANCELLED) {
             job->task = NULL;
             if (job->done) {
-                job_free(job);
+                job_end(job);
             } else {
                 aio_request_cancel(&job->request);
             }
@@ -333,11 +421,7 @@ static int offload(lua_State *L)
     if (job->failed || job->request.ret < 0) {
         return job_failed(L, job);
     }
-    CrossPack *message = job->message;
-    job->message = NULL;
-    job_free(job);
-    lua_settop(L, 0);
-    return cross_unpack(L, message);
+    return push_results(L, job);
 }
 
 static const luaL_Reg functions[] = {

@@ -25,14 +25,14 @@ static unsigned drops; /* that may have left something, since the last look */
 enum { FEW_MEMBERS = 256 };
 
 /* The channel that is object @i of @pack, or NULL. */
-static SharedChan *carried(const CrossPack *pack, unsigned i)
+static SharedChan *carried(CrossPack *pack, unsigned i)
 {
-    const CrossObject *o = &pack->objects[i];
+    const CrossObject *o = cross_object(pack, i);
 
     return o->cls == &chan_cross ? o->what : NULL;
 }
 
-static bool carries_channels(const CrossPack *pack)
+static bool carries_channels(CrossPack *pack)
 {
     for (unsigned i = 0; i < pack->nobjects; i++) {
         if (carried(pack, i)) {
@@ -42,7 +42,7 @@ static bool carries_channels(const CrossPack *pack)
     return false;
 }
 
-static void count_inner(const CrossPack *pack, unsigned by)
+static void count_inner(CrossPack *pack, unsigned by)
 {
     for (unsigned i = 0; i < pack->nobjects; i++) {
         if (carried(pack, i)) {
