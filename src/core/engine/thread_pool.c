@@ -7,6 +7,9 @@
  * one wake-up, and no more threads run than find work.  The last one to go idle
  * is the first to be woken: the others get cold and leave after ten seconds.
  *
+ * A worker that runs out of work may look for more before it sleeps
+ * (thread_pool_spin.c); while one does, nobody is woken.
+ *
  * Finished items go to a lock-free stack; the push that finds it empty
  * schedules the completion bottom half (thread_pool_aiocb.c).
  *
@@ -14,7 +17,7 @@
  * after every thread was joined, because another worker may still be about to
  * signal it.  Its memory is reused for later threads (pool->left, pool->spare).
  */
-#include "engine/thread_pool_int.h"
+#include "engine/thread_pool_queue.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -22,6 +25,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/fork.h"
 #include "loop/context.h"
 #include "qapi/error.h"
@@ -30,45 +34,6 @@
 enum { IDLE_EXIT_MS = 10000, THREADS_MAX = INT_MAX };
 
 static void *worker_main(void *opaque);
-
-/* ---- queue; the lock is held -------------------------------------------- */
-
-static void queue_push(ThreadPool *pool, ThreadPoolItem *item)
-{
-    item->next = NULL;
-    item->prev = pool->queue_tail;
-    if (pool->queue_tail) {
-        pool->queue_tail->next = item;
-    } else {
-        pool->queue_head = item;
-    }
-    pool->queue_tail = item;
-}
-
-static void queue_remove(ThreadPool *pool, ThreadPoolItem *item)
-{
-    if (item->prev) {
-        item->prev->next = item->next;
-    } else {
-        pool->queue_head = item->next;
-    }
-    if (item->next) {
-        item->next->prev = item->prev;
-    } else {
-        pool->queue_tail = item->prev;
-    }
-    item->next = item->prev = NULL;
-}
-
-static ThreadPoolItem *queue_pop(ThreadPool *pool)
-{
-    ThreadPoolItem *item = pool->queue_head;
-
-    if (item) {
-        queue_remove(pool, item);
-    }
-    return item;
-}
 
 /* ---- workers; the lock is held ------------------------------------------ */
 
@@ -175,12 +140,13 @@ static Worker *pool_kick(ThreadPool *pool)
 {
     Worker *w;
 
-    if (!pool->queue_head || pool->waking) {
+    if (!pool->queue_head || pool->waking || pool->spinning) {
         return NULL;
     }
     w = idle_pop(pool);
     if (w) {
         pool->waking = true;
+        pool->woken_ns = clock_monotonic_ns();
     } else if (pool->threads < pool->max || pool->threads == 0) {
         pool->waking = pool_spawn(pool);
         if (!pool->waking && pool->threads == 0) {
@@ -216,7 +182,11 @@ static bool worker_idle(Worker *w)
 {
     ThreadPool *pool = w->pool;
     bool in_time = true;
+    int64_t since_ns = clock_monotonic_ns();
 
+    if (pool_spin(pool, since_ns)) {
+        return true;
+    }
     if (pool->stopping || pool->threads > pool->max) {
         return false;
     }
@@ -228,6 +198,7 @@ static bool worker_idle(Worker *w)
     }
     if (w->woken) {
         pool->waking = false;
+        spin_learn(&pool->worker_spin, pool->woken_ns - since_ns);
         return true;
     }
     idle_remove(pool, w);
@@ -282,7 +253,7 @@ static void pool_leave_parent(ThreadPool *pool)
     }
     pool->all = pool->idle = pool->left = pool->spare = NULL;
     pool->threads = 0;
-    pool->waking = pool->stopping = false;
+    pool->waking = pool->spinning = pool->stopping = false;
     pool->finished = NULL;
     pool->done = NULL;
     pool->done_tail = &pool->done;
@@ -384,6 +355,8 @@ ThreadPool *thread_pool_new(AioContext *ctx)
     pool->ctx = ctx ? ctx : qemu_get_aio_context();
     pool->done_tail = &pool->done;
     pool->fork_count = fork_count;
+    pool->worker_spin.max_ns = WORKER_SPIN_MAX_NS;
+    pool->loop_spin.max_ns = LOOP_SPIN_MAX_NS;
     qemu_mutex_init(&pool->lock);
     qemu_cond_init(&pool->someone_left);
     pool->bh = aio_bh_new_full(pool->ctx, thread_pool_complete_bh, pool,

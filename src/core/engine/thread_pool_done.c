@@ -14,11 +14,16 @@
 #include <errno.h>
 
 #include "base/check.h"
+#include "base/clock.h"
+#include "qemu/atomic.h"
 
 void thread_pool_push_done(ThreadPool *pool, ThreadPoolItem *item)
 {
     ThreadPoolItem *old = __atomic_load_n(&pool->finished, __ATOMIC_RELAXED);
 
+    if (!old) {
+        qatomic_set_i64(&pool->finished_ns, clock_monotonic_ns());
+    }
     do {
         item->next = old;
         /* Pairs with the exchange in collect(): publishes item's result. */
@@ -66,6 +71,7 @@ void thread_pool_complete_bh(void *opaque)
     ThreadPoolItem *item;
     unsigned budget;
 
+    pool_expected(pool);
     collect(pool);
     budget = pool->done_count;
     pool->completing++;
@@ -82,6 +88,7 @@ void thread_pool_before_wait(ThreadPool *pool)
     if (pool->done) {
         qemu_bh_schedule(pool->bh);
     }
+    pool_expect(pool);
 }
 
 void thread_pool_check_idle(ThreadPool *pool)

@@ -26,7 +26,7 @@
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
-enum { POLL_FIRST_NS = 4000 };
+enum { POLL_FIRST_NS = 4000, LOOKS_PER_CLOCK = 16 };
 static const int64_t poll_idle_interval_ns = 7 * NANOSECONDS_PER_SECOND;
 
 static bool may_poll(AioContext *ctx, const AioHandler *node)
@@ -226,10 +226,31 @@ void busypoll_run(AioContext *ctx, int64_t start_ns, int64_t *timeout)
     }
 }
 
+/* ---- something that has usually come soon -------------------------------- */
+
+bool busypoll_expected(AioContext *ctx, int64_t timeout)
+{
+    int64_t budget = qemu_soonest_timeout(timeout, ctx->expect_ns);
+    int64_t until_ns = clock_monotonic_ns() + budget;
+
+    if (!timeout) {
+        return true;
+    }
+    do {
+        for (int i = 0; i < LOOKS_PER_CLOCK; i++) {
+            if (__atomic_load_n(&ctx->notified, __ATOMIC_ACQUIRE)) {
+                return true;
+            }
+            cpu_relax();
+        }
+    } while (clock_monotonic_ns() < until_ns);
+    return false;
+}
+
 /* ---- the budget --------------------------------------------------------- */
 
 /* With one processor polling only keeps the other side from running. */
-static bool single_cpu(void)
+bool busypoll_single_cpu(void)
 {
     cpu_set_t cpus;
 
@@ -273,7 +294,7 @@ static void choose(AioContext *ctx, int64_t block_ns, bool hit)
         ns = MAX(0, MIN(ns, qatomic_read_i64(&ctx->poll_max_ns)));
     }
     /* Only looked at where polling begins: it costs a system call. */
-    if (ns && !ctx->poll_ns && single_cpu()) {
+    if (ns && !ctx->poll_ns && busypoll_single_cpu()) {
         ns = 0;
     }
     ctx->poll_ns = ns;

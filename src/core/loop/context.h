@@ -146,6 +146,7 @@ struct AioContext {
     AioContext *shown_as;    /* what callbacks see as current; NULL: this one */
     uint32_t notify_me_home; /* what home last stored to notify_me */
     int64_t poll_ns;         /* current busy-polling budget */
+    int64_t expect_ns; /* by the hooks: look for work so long before a sleep */
     AioPollPolicy *poll_policy; /* chooses it; NULL: the default does */
     void *poll_policy_opaque;
     bool timed; /* looked_ns is kept */
@@ -410,6 +411,10 @@ void busypoll_hit(AioContext *ctx, int64_t block_ns);
  * time it took to wake up, where that is known. */
 int64_t busypoll_block_ns(AioContext *ctx, int64_t start_ns, int64_t end_ns);
 /* A handler has fired: from now on busy polling calls its io_poll. */
+/* Looks for up to expect_ns; true: other threads have queued something. */
+bool busypoll_expected(AioContext *ctx, int64_t timeout);
+/* May this thread use one processor only? */
+bool busypoll_single_cpu(void);
 void busypoll_add(AioContext *ctx, AioHandler *node);
 /* Ends busy polling: io_poll_end for all.  True: a last io_poll found work. */
 bool busypoll_stop(AioContext *ctx);

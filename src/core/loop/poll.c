@@ -80,6 +80,9 @@ static QEMU_NOINLINE void wait_blocking(AioContext *ctx, int64_t timeout)
     int64_t start_ns = clock_monotonic_ns();
 
     busypoll_run(ctx, start_ns, &timeout);
+    if (unlikely(ctx->expect_ns) && busypoll_expected(ctx, timeout)) {
+        timeout = 0;
+    }
     if (timeout) {
         int64_t sleep_ns = may_poll ? clock_monotonic_ns() : start_ns;
 
