@@ -1,20 +1,23 @@
 -- threads - what it costs to reach another thread
 --
---   aioctl bench/lua/threads.lua MODE DEPTH MILLISECONDS
+--   aioctl bench/lua/threads.lua MODE DEPTH MILLISECONDS [PROCESSOR]
 --
 -- Prints {"ns": per operation, "ops": count}, as bench/lua/task.lua does.
--- Modes: wake (a waker there, one back), call, chan (a value there and back),
--- offload, pipe1 and pipe2 (the stages of examples/threads.lua in one and in
--- two threads; the time of one block).
+-- Modes: wake (a waker there, one back), wake_polling (both loops poll for 32 us
+-- before they sleep), call, chan (a value there and back), offload, pipe1 and pipe2 (the stages of examples/threads.lua in one and in
+-- two threads; the time of one block).  PROCESSOR: the only one that the other
+-- thread may use.
 
 local aio = require "aio"
 
 local mode, depth, milliseconds = arg[1], tonumber(arg[2]), tonumber(arg[3])
+local processor = math.tointeger(arg[4])
 local run = {}
 local thread, other
 
-local function start(options)
-  thread = thread or assert(aio.iothread("bench", options))
+local function start()
+  thread = thread or
+    assert(aio.iothread("bench", processor and { affinity = processor }))
 end
 
 -- depth tasks share n operations.
@@ -74,6 +77,11 @@ function run.wake(n)
   end
   echo:join()
   return n
+end
+
+function run.wake_polling(n)
+  aio.context():set({ poll_max_ns = 32000 })
+  return run.wake(n)
 end
 
 function run.offload(n)
