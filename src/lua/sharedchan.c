@@ -118,6 +118,39 @@ void sharedwait_unlink(SharedWait *w)
     }
 }
 
+static void wake_now(SharedChan *chan)
+{
+    VMPort *port = chan->wake;
+
+    chan->wake = NULL;
+    if (port) {
+        port_wake(port);
+    }
+}
+
+void sharedchan_unlock(SharedChan *chan)
+{
+    VMPort *port = chan->wake;
+
+    chan->wake = NULL;
+    pthread_mutex_unlock(&chan->lock);
+    if (port) {
+        port_wake(port);
+    }
+}
+
+static PortPost post(SharedChan *chan, SharedWait *w)
+{
+    bool wake;
+    PortPost result = port_post_quietly(w->port, &w->node, &wake);
+
+    if (wake) {
+        wake_now(chan); /* there are several only when it closes */
+        chan->wake = w->port;
+    }
+    return result;
+}
+
 /*
  * Takes the first waiter off and wakes it; its memory is its own again once
  * the lock is dropped.  Those whose VM has ended, or that are served elsewhere,
@@ -125,8 +158,9 @@ void sharedwait_unlink(SharedWait *w)
  * before the claims, which cannot be given back: a waiter that was posted in
  * vain looks at its fate and goes on waiting.
  */
-static OfferResult decide_first(SharedWaitList *list, bool given,
-                                SharedClaim *mine, SharedWait **decided)
+static OfferResult decide_first(SharedChan *chan, SharedWaitList *list,
+                                bool given, SharedClaim *mine,
+                                SharedWait **decided)
 {
     SharedWait *next;
 
@@ -137,7 +171,7 @@ static OfferResult decide_first(SharedWaitList *list, bool given,
         if (mine && w->claim == mine) {
             continue;
         }
-        if (port_post(w->port, &w->node) == PORT_CLOSED) {
+        if (post(chan, w) == PORT_CLOSED) {
             claims = CLAIM_THEIRS_GONE;
         } else if (mine || w->claim) {
             claims = claims_take(mine, w->claim);
@@ -166,7 +200,8 @@ OfferResult sharedchan_offer(SharedChan *chan, CrossPack *pack,
                              SharedClaim *mine)
 {
     SharedWait *getter;
-    OfferResult result = decide_first(&chan->getters, true, mine, &getter);
+    OfferResult result =
+        decide_first(chan, &chan->getters, true, mine, &getter);
 
     if (result == OFFER_DONE) {
         getter->pack = pack;
@@ -191,14 +226,14 @@ OfferResult sharedchan_take(SharedChan *chan, CrossPack **pack,
         if (result == OFFER_DONE) {
             *pack = take_first(chan);
             if (chan->count < chan->capacity &&
-                decide_first(&chan->putters, true, NULL, &putter) ==
+                decide_first(chan, &chan->putters, true, NULL, &putter) ==
                     OFFER_DONE) {
                 append(chan, putter->pack);
             }
         }
         return result;
     }
-    result = decide_first(&chan->putters, true, mine, &putter);
+    result = decide_first(chan, &chan->putters, true, mine, &putter);
     if (result == OFFER_DONE) { /* capacity 0: straight across */
         *pack = putter->pack;
     }
@@ -245,11 +280,11 @@ static SharedResult wait_on(SharedChan *chan, SharedWaitList *list,
                             SharedWait *w, LuaTask *task, int64_t deadline)
 {
     if (!task) {
-        pthread_mutex_unlock(&chan->lock);
+        sharedchan_unlock(chan);
         return SHARED_WOULD_WAIT;
     }
     sharedwait_begin(list, w, task);
-    pthread_mutex_unlock(&chan->lock);
+    sharedchan_unlock(chan);
     ParkResult why = wait_end(chan, w, deadline);
 
     if (why == PARK_WOKEN) {
@@ -268,7 +303,7 @@ SharedResult sharedchan_put(SharedChan *chan, CrossPack *pack, LuaTask *task,
     pthread_mutex_lock(&chan->lock);
     bool closed = chan->closed;
     if (closed || sharedchan_offer(chan, pack, NULL) == OFFER_DONE) {
-        pthread_mutex_unlock(&chan->lock);
+        sharedchan_unlock(chan);
         return closed ? SHARED_CLOSED : SHARED_OK;
     }
     return wait_on(chan, &chan->putters, &w, task, deadline);
@@ -282,7 +317,7 @@ SharedResult sharedchan_get(SharedChan *chan, CrossPack **pack, LuaTask *task,
     pthread_mutex_lock(&chan->lock);
     bool got = sharedchan_take(chan, pack, NULL) == OFFER_DONE;
     if (got || chan->closed) {
-        pthread_mutex_unlock(&chan->lock);
+        sharedchan_unlock(chan);
         return got ? SHARED_OK : SHARED_CLOSED;
     }
     SharedResult result = wait_on(chan, &chan->getters, &w, task, deadline);
@@ -294,19 +329,19 @@ void sharedchan_return(SharedChan *chan, CrossPack *pack)
 {
     pthread_mutex_lock(&chan->lock);
     SharedWait *getter;
-    if (decide_first(&chan->getters, true, NULL, &getter) == OFFER_DONE) {
+    if (decide_first(chan, &chan->getters, true, NULL, &getter) == OFFER_DONE) {
         getter->pack = pack;
     } else {
         prepend(chan, pack);
     }
-    pthread_mutex_unlock(&chan->lock);
+    sharedchan_unlock(chan);
 }
 
 void sharedchan_append(SharedChan *chan, CrossPack *pack)
 {
     pthread_mutex_lock(&chan->lock);
     append(chan, pack);
-    pthread_mutex_unlock(&chan->lock);
+    sharedchan_unlock(chan);
 }
 
 void sharedchan_close(SharedChan *chan)
@@ -315,18 +350,18 @@ void sharedchan_close(SharedChan *chan)
 
     pthread_mutex_lock(&chan->lock);
     chan->closed = true;
-    while (decide_first(&chan->getters, false, NULL, &w) == OFFER_DONE) {
+    while (decide_first(chan, &chan->getters, false, NULL, &w) == OFFER_DONE) {
     }
-    while (decide_first(&chan->putters, false, NULL, &w) == OFFER_DONE) {
+    while (decide_first(chan, &chan->putters, false, NULL, &w) == OFFER_DONE) {
     }
-    pthread_mutex_unlock(&chan->lock);
+    sharedchan_unlock(chan);
 }
 
 bool sharedchan_is_closed(SharedChan *chan)
 {
     pthread_mutex_lock(&chan->lock);
     bool closed = chan->closed;
-    pthread_mutex_unlock(&chan->lock);
+    sharedchan_unlock(chan);
     return closed;
 }
 
@@ -334,7 +369,7 @@ lua_Integer sharedchan_count(SharedChan *chan)
 {
     pthread_mutex_lock(&chan->lock);
     lua_Integer count = chan->count;
-    pthread_mutex_unlock(&chan->lock);
+    sharedchan_unlock(chan);
     return count;
 }
 

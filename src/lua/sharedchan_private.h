@@ -30,6 +30,7 @@ struct SharedChan {
     Item *head, **tail;
     Item *spare; /* one, so that a steady flow allocates nothing */
     SharedWaitList getters, putters;
+    VMPort *wake; /* whose loop is woken once the lock is dropped, or NULL */
     /* graph lock: */
     unsigned inner; /* references that queued messages have; read atomically */
     bool marked;
@@ -40,6 +41,9 @@ struct SharedChan {
 };
 
 /* ---- sharedchan.c: the lock is held ------------------------------------- */
+
+/* Drops the lock, then wakes the loop that wants it at once. */
+void sharedchan_unlock(SharedChan *chan);
 
 typedef enum OfferResult { OFFER_NONE, OFFER_DONE, OFFER_LATE } OfferResult;
 

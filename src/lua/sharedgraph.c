@@ -213,7 +213,7 @@ void sharedchan_empty(SharedChan *chan)
     for (Item *item = items; item; item = item->next) {
         graph_leave(chan, item);
     }
-    pthread_mutex_unlock(&chan->lock);
+    sharedchan_unlock(chan);
     while (items) {
         Item *item = items;
 

@@ -67,14 +67,14 @@ void sharedwait_queue(SharedChan *chan, SharedWait *w, LuaTask *task,
     } else if (result == OFFER_NONE) {
         sharedwait_begin(list, w, task);
     }
-    pthread_mutex_unlock(&chan->lock);
+    sharedchan_unlock(chan);
 }
 
 bool sharedwait_is_decided(SharedChan *chan, SharedWait *w)
 {
     pthread_mutex_lock(&chan->lock);
     bool decided = w->decided;
-    pthread_mutex_unlock(&chan->lock);
+    sharedchan_unlock(chan);
     return decided;
 }
 
@@ -82,7 +82,7 @@ void sharedwait_unqueue(SharedChan *chan, SharedWait *w)
 {
     pthread_mutex_lock(&chan->lock);
     sharedwait_unlink(w);
-    pthread_mutex_unlock(&chan->lock);
+    sharedchan_unlock(chan);
     if (w->port) {
         port_withdraw(w->port, &w->node);
     }

@@ -7,6 +7,8 @@
  */
 #include "vmport.h"
 
+#include <limits.h>
+#include <sched.h>
 #include <stdlib.h>
 
 #include "vm_private.h"
@@ -33,15 +35,27 @@ static void unlink_node(VMPort *port, PortNode *node)
     port->count--;
 }
 
+/* The lock is held. */
 static PortNode *take_first(VMPort *port)
 {
-    pthread_mutex_lock(&port->lock);
     PortNode *node = port->head;
+
     if (node) {
         unlink_node(port, node);
     }
-    pthread_mutex_unlock(&port->lock);
     return node;
+}
+
+/* Up to @budget nodes, with the lock, which is released for each. */
+static void deliver(VMPort *port, unsigned budget)
+{
+    PortNode *node;
+
+    while (budget-- > 0 && (node = take_first(port))) {
+        pthread_mutex_unlock(&port->lock);
+        node->deliver(node);
+        pthread_mutex_lock(&port->lock);
+    }
 }
 
 static void port_run(void *opaque)
@@ -49,17 +63,7 @@ static void port_run(void *opaque)
     VMPort *port = opaque;
 
     pthread_mutex_lock(&port->lock);
-    unsigned budget = port->count;
-    pthread_mutex_unlock(&port->lock);
-    while (budget-- > 0) {
-        PortNode *node = take_first(port);
-
-        if (!node) {
-            return; /* withdrawn meanwhile */
-        }
-        node->deliver(node);
-    }
-    pthread_mutex_lock(&port->lock);
+    deliver(port, port->count);
     if (port->head && port->bh) {
         qemu_bh_schedule(port->bh);
     }
@@ -77,31 +81,56 @@ VMPort *port_of(LuaVM *vm)
         port->vm = vm;
         port->home = vm->priv->thread;
         port->bh = aio_bh_new(vm->home->ctx, port_run, port);
+        port->waking_bh = port->bh;
         vm->priv->port = port;
     }
     return port;
 }
 
-PortPost port_post(VMPort *port, PortNode *node)
+static void append(VMPort *port, PortNode *node)
+{
+    node->posted = true;
+    node->next = NULL;
+    node->prev = port->tail;
+    *(port->tail ? &port->tail->next : &port->head) = node;
+    port->tail = node;
+}
+
+PortPost port_post_quietly(VMPort *port, PortNode *node, bool *wake)
 {
     PortPost result = PORT_POSTED;
 
+    *wake = false;
     pthread_mutex_lock(&port->lock);
     if (!port->bh) {
         result = PORT_CLOSED;
     } else if (node->posted) {
         result = PORT_ALREADY;
     } else {
-        node->posted = true;
-        node->next = NULL;
-        node->prev = port->tail;
-        *(port->tail ? &port->tail->next : &port->head) = node;
-        port->tail = node;
-        if (port->count++ == 0) {
-            qemu_bh_schedule(port->bh);
-        }
+        append(port, node);
+        *wake = port->count++ == 0;
+        __atomic_fetch_add(&port->waking, *wake, __ATOMIC_RELAXED);
     }
     pthread_mutex_unlock(&port->lock);
+    return result;
+}
+
+/* Its bottom half and the port itself live until we are done: port_close()
+ * waits for that. */
+void port_wake(VMPort *port)
+{
+    qemu_bh_schedule(port->waking_bh);
+    __atomic_fetch_sub(&port->waking, 1, __ATOMIC_RELEASE);
+}
+
+PortPost port_post(VMPort *port, PortNode *node)
+{
+    bool wake;
+    PortPost result = port_post_quietly(port, node, &wake);
+
+    if (wake) {
+        port_wake(port);
+    }
     return result;
 }
 
@@ -127,21 +156,31 @@ bool port_is_known_elsewhere(LuaVM *vm)
     return known;
 }
 
+/* Those that have posted and are about to schedule the bottom half. */
+static void wait_for_wakers(VMPort *port)
+{
+    /* Pairs with port_wake(). */
+    while (__atomic_load_n(&port->waking, __ATOMIC_ACQUIRE)) {
+        sched_yield();
+    }
+}
+
 void port_close(LuaVM *vm)
 {
     VMPort *port = vm->priv->port;
-    PortNode *node;
 
     if (!port) {
         return;
     }
     pthread_mutex_lock(&port->lock);
-    qemu_bh_delete(port->bh);
-    port->bh = NULL;
+    QEMUBH *bh = port->bh;
+    port->bh = NULL; /* nobody begins to wake any more, nothing is added */
     pthread_mutex_unlock(&port->lock);
-    while ((node = take_first(port))) { /* ends: nothing is added any more */
-        node->deliver(node);
-    }
+    wait_for_wakers(port);
+    qemu_bh_delete(bh);
+    pthread_mutex_lock(&port->lock);
+    deliver(port, UINT_MAX);
+    pthread_mutex_unlock(&port->lock);
     vm->priv->port = NULL;
     port_unref(port);
 }

@@ -28,9 +28,11 @@ struct PortNode {
 
 struct VMPort {
     pthread_mutex_t lock;
-    int refs; /* atomic */
+    int refs;   /* atomic */
+    int waking; /* atomic: how many have posted and not woken the loop yet */
     LuaVM *vm;
     pthread_t home;
+    QEMUBH *waking_bh; /* bh, for those */
     /* lock: */
     QEMUBH *bh;         /* NULL once the VM is closed */
     unsigned elsewhere; /* references that may wake a living task of it */
@@ -45,6 +47,12 @@ VMPort *port_of(LuaVM *vm); /* home thread; borrowed, made at the first use */
 VMPort *port_ref(VMPort *port);
 void port_unref(VMPort *port);
 PortPost port_post(VMPort *port, PortNode *node);
+/*
+ * The same in two steps, for who holds a lock that the loop wants at once when
+ * it is woken: *wake says that port_wake() must follow, soon.
+ */
+PortPost port_post_quietly(VMPort *port, PortNode *node, bool *wake);
+void port_wake(VMPort *port);
 /* The node will not be delivered.  Home thread: it is not being delivered. */
 void port_withdraw(VMPort *port, PortNode *node);
 

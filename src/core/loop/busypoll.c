@@ -26,7 +26,7 @@
 #include "loop/context.h"
 #include "qemu/atomic.h"
 
-enum { POLL_FIRST_NS = 4000, LOOKS_PER_CLOCK = 16 };
+enum { POLL_FIRST_NS = 4000, LOOKS_PER_CLOCK = 16, SINGLE_CPU_NS = 10000000 };
 static const int64_t poll_idle_interval_ns = 7 * NANOSECONDS_PER_SECOND;
 
 static bool may_poll(AioContext *ctx, const AioHandler *node)
@@ -252,10 +252,17 @@ bool busypoll_expected(AioContext *ctx, int64_t timeout)
 /* With one processor polling only keeps the other side from running. */
 bool busypoll_single_cpu(void)
 {
+    static __thread int64_t single_until_ns;
     cpu_set_t cpus;
+    int64_t now_ns = clock_monotonic_ns();
 
-    return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
-           CPU_COUNT(&cpus) == 1;
+    if (now_ns < single_until_ns) {
+        return true; /* no system call for each wait */
+    }
+    bool single =
+        sched_getaffinity(0, sizeof(cpus), &cpus) == 0 && CPU_COUNT(&cpus) == 1;
+    single_until_ns = single ? now_ns + SINGLE_CPU_NS : 0;
+    return single;
 }
 
 int64_t aio_poll_budget(const AioPollState *state)
