@@ -3,10 +3,10 @@
 --   aioctl bench/lua/threads.lua MODE DEPTH MILLISECONDS [PROCESSOR]
 --
 -- Prints {"ns": per operation, "ops": count}, as bench/lua/task.lua does.
--- Modes: wake (a waker there, one back), wake_polling (both loops poll for 32 us
--- before they sleep), call, chan (a value there and back), offload, pipe1 and pipe2 (the stages of examples/threads.lua in one and in
--- two threads; the time of one block).  PROCESSOR: the only one that the other
--- thread may use.
+-- Modes: wake (a waker there, one back), wake_polling (both loops poll for 32
+-- us before they sleep), call, chan (a value there and back), offload, pipe1
+-- and pipe2 (the stages of examples/threads.lua in one and in two threads; the
+-- time of one block).  PROCESSOR: the only one that the other thread may use.
 
 local aio = require "aio"
 

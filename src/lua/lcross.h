@@ -152,14 +152,23 @@ CrossCode *cross_code_of(lua_State *L, int index);
 /* The same, but NULL when it was never asked for before; never raises. */
 CrossCode *cross_code_known(lua_State *L, int index);
 CrossCode *cross_code_ref(CrossCode *code);
-/* Pushes a function with that code; raises.  @stateless: none of its upvalues
- * keeps anything, so one function may serve for all of the same code. */
 /* Keeps the object at @index, number @n of a message, in the table at @held,
  * nil at first. */
 void cross_hold(lua_State *L, int held, int index, unsigned n);
 /* Pushes why it cannot be sent to a state without a loop. */
 const char *cross_push_loopless(lua_State *L, const CrossClass *cls);
+/* Pushes a function with that code; raises.  @stateless: none of its upvalues
+ * keeps anything, so one function may serve for all of the same code. */
 void cross_push_function(lua_State *L, const CrossCode *code, bool stateless);
+typedef enum PackPurpose {
+    PACK_TO_SEND,
+    PACK_TO_OFFER, /* what moved may come back; pushes what keeps it */
+    PACK_TO_CHECK, /* moves nothing */
+} PackPurpose;
+
+/* Packs whatever can be sent; raises. */
+CrossPack *cross_pack_all(lua_State *L, int count, const CrossWords *words,
+                          PackPurpose why);
 /* Packs without raising, or returns NULL: then @old is empty. */
 CrossPack *cross_pack_plain(lua_State *L, int count, CrossPack *old);
 /* The row of the object at @arg, or NULL. */

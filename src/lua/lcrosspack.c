@@ -28,8 +28,7 @@ typedef struct Packer {
     CrossSeenSet seen;
     uint32_t numbered; /* tables, functions, objects so far */
     int depth;
-    bool dry;     /* nothing is moved */
-    bool hold;    /* what is moved may have to go back */
+    PackPurpose why;
     int held;     /* stack index of the table that keeps it, nil at first */
     bool retried; /* names of modules are up to date */
     bool retry;   /* failed; but they might have been the reason */
@@ -306,7 +305,7 @@ static void put_object(Packer *p, int index, const CrossFrame *frame)
     if (put_again(p, index)) {
         return;
     }
-    if (p->hold && cls->restore) {
+    if (p->why == PACK_TO_OFFER && cls->restore) {
         cross_hold(L, p->held, index, p->pack->nobjects);
     }
     CrossObject *o = reserve_object(p);
@@ -412,10 +411,10 @@ static int pack_all(lua_State *L)
     for (unsigned i = 0; i < p->pack->nobjects; i++) {
         CrossObject *o = cross_object(p->pack, i);
 
-        if (o->cls->commit && !p->dry) {
+        if (o->cls->commit && p->why != PACK_TO_CHECK) {
             o->cls->commit(o->from, o->what);
         }
-        o->from = p->hold ? o->from : NULL;
+        o->from = p->why == PACK_TO_OFFER ? o->from : NULL;
     }
     lua_settop(L, p->held);
     return 1;
@@ -432,7 +431,7 @@ static int try_pack(lua_State *L, int count, Packer *p)
         lua_pushvalue(L, first + i);
     }
     lua_pushlightuserdata(L, p);
-    int status = lua_pcall(L, count + 1, p->hold ? 1 : 0, 0);
+    int status = lua_pcall(L, count + 1, p->why == PACK_TO_OFFER ? 1 : 0, 0);
     free(p->seen.slots);
     if (status != LUA_OK) {
         cross_free(p->pack);
@@ -440,55 +439,20 @@ static int try_pack(lua_State *L, int count, Packer *p)
     return status;
 }
 
-static CrossPack *pack_or_raise(lua_State *L, int count, Packer *p)
+CrossPack *cross_pack_all(lua_State *L, int count, const CrossWords *words,
+                          PackPurpose why)
 {
-    const Packer again = {
-        .words = p->words, .dry = p->dry, .hold = p->hold, .retried = true};
+    Packer p = {.words = words, .why = why};
 
     luaL_checkstack(L, count + 4, "too many values for another thread");
-    int status = try_pack(L, count, p);
-    if (status == LUA_ERRRUN && p->retry) {
+    int status = try_pack(L, count, &p);
+    if (status == LUA_ERRRUN && p.retry) {
         lua_pop(L, 1);
-        *p = again;
-        status = try_pack(L, count, p);
+        p = (Packer){.words = words, .why = why, .retried = true};
+        status = try_pack(L, count, &p);
     }
     if (status != LUA_OK) {
         lua_error(L);
     }
-    return p->pack;
-}
-
-CrossPack *cross_pack_into(lua_State *L, int count, const CrossWords *words,
-                           CrossPack *old)
-{
-    if (old) {
-        cross_reset(old);
-    }
-    CrossPack *pack = cross_pack_plain(L, count, old);
-    if (!pack) {
-        pack = pack_or_raise(L, count, &(Packer){.words = words});
-        cross_free(old);
-    }
-    return pack;
-}
-
-CrossPack *cross_pack(lua_State *L, int count, const CrossWords *words)
-{
-    return cross_pack_into(L, count, words, NULL);
-}
-
-CrossPack *cross_pack_held(lua_State *L, int count, const CrossWords *words)
-{
-    CrossPack *pack = cross_pack_plain(L, count, NULL);
-
-    if (pack) {
-        lua_pushnil(L); /* nothing moved */
-        return pack;
-    }
-    return pack_or_raise(L, count, &(Packer){.words = words, .hold = true});
-}
-
-void cross_check(lua_State *L, int count, const CrossWords *words)
-{
-    cross_free(pack_or_raise(L, count, &(Packer){.words = words, .dry = true}));
+    return p.pack;
 }

@@ -113,3 +113,40 @@ CrossPack *cross_pack_plain(lua_State *L, int count, CrossPack *old)
     }
     return pack;
 }
+
+/* ---- any message -------------------------------------------------------- */
+
+CrossPack *cross_pack_into(lua_State *L, int count, const CrossWords *words,
+                           CrossPack *old)
+{
+    if (old) {
+        cross_reset(old);
+    }
+    CrossPack *pack = cross_pack_plain(L, count, old);
+    if (!pack) {
+        pack = cross_pack_all(L, count, words, PACK_TO_SEND);
+        cross_free(old);
+    }
+    return pack;
+}
+
+CrossPack *cross_pack(lua_State *L, int count, const CrossWords *words)
+{
+    return cross_pack_into(L, count, words, NULL);
+}
+
+CrossPack *cross_pack_held(lua_State *L, int count, const CrossWords *words)
+{
+    CrossPack *pack = cross_pack_plain(L, count, NULL);
+
+    if (pack) {
+        lua_pushnil(L); /* nothing moved */
+        return pack;
+    }
+    return cross_pack_all(L, count, words, PACK_TO_OFFER);
+}
+
+void cross_check(lua_State *L, int count, const CrossWords *words)
+{
+    cross_free(cross_pack_all(L, count, words, PACK_TO_CHECK));
+}
