@@ -293,7 +293,7 @@ describe("a call in an iothread", function()
     end, go)
     local call = thread:call(function(c) c:put(1) end, ran)
     call:cancel()
-    aio.yield() -- the cancellation is on its way before the thread is free
+    aio.yield() -- its task here passes it on
     go:put(true)
     assert.is_false((call:pjoin()))
     busy:join()

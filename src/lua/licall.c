@@ -25,7 +25,8 @@ typedef enum CallState {
 struct Call {
     PortNode start; /* first; posted: with a reference */
     PortNode cancel, finish;
-    int refs; /* atomic */
+    int refs;       /* atomic */
+    bool cancelled; /* atomic: the owner wants it to end; before the message */
     Thread *thread;
     CrossPack *message;
 
@@ -35,7 +36,6 @@ struct Call {
 
     /* The thread's; the owner's once finished. */
     CallState state;
-    bool cancelled; /* asked to */
     LuaTask *runner;
     Call *prev, *next; /* waiting: next only; running: both */
 };
@@ -177,6 +177,13 @@ static int pack_protected(lua_State *L)
     return lua_pcall(L, lua_gettop(L) - 2, 1, 1);
 }
 
+/* True as soon as the owner has asked, whenever the message arrives: what has
+ * not begun by then never does.  Pairs with ask_to_cancel(). */
+static bool is_cancelled(const Call *call)
+{
+    return __atomic_load_n(&call->cancelled, __ATOMIC_ACQUIRE);
+}
+
 /* Body of the task in the thread: call, as light userdata.  Runs also when the
  * task was cancelled before it began. */
 static int call_body(lua_State *L)
@@ -188,7 +195,7 @@ static int call_body(lua_State *L)
     lua_settop(L, 0);
     call->runner = t;
     lua_pushcfunction(L, alua_traceback);
-    if (!t->root.fired) {
+    if (!t->root.fired && !is_cancelled(call)) {
         lua_pushcfunction(L, call_run);
         lua_pushlightuserdata(L, call);
         status = lua_pcall(L, 1, LUA_MULTRET, 1);
@@ -228,7 +235,7 @@ bool call_serve(lua_State *L, Thread *t)
     if (!t->waiting) {
         t->waiting_tail = &t->waiting;
     }
-    if (call->cancelled) { /* before it began: it never runs */
+    if (is_cancelled(call)) {
         call_finish(call, CALL_CANCELLED, NULL);
         return true;
     }
@@ -275,7 +282,6 @@ static void cancel_deliver(PortNode *node)
 {
     Call *call = call_of(node, offsetof(Call, cancel));
 
-    call->cancelled = true;
     if (call->runner) {
         task_request_cancel(call->runner);
     }
@@ -298,6 +304,7 @@ static void finish_deliver(PortNode *node)
 
 static void ask_to_cancel(Call *call)
 {
+    __atomic_store_n(&call->cancelled, true, __ATOMIC_RELEASE);
     call_ref(call);
     if (port_post(call->thread->port, &call->cancel) != PORT_POSTED) {
         call_unref(call);
