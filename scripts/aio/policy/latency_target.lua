@@ -4,11 +4,19 @@
 -- of which that should be true: the budget is that percentile of the last
 -- waits and a little more. When even poll_max_ns does not reach so far,
 -- polling would be in vain, and the loop sleeps at once.
+local is = require "aio.check".is
+
 local WINDOW <const> = 128 -- waits that are looked at
 local STRIDE <const> = 16  -- waits between two looks
 local MARGIN <const> = 1.25
 
+local FIELDS <const> = { percentile = true, max_ns = true }
+
 local function check(options)
+  is("table", options, "latency_target: options", 4)
+  for name in pairs(options) do
+    assert(FIELDS[name], ("latency_target: unknown option '%s'"):format(name))
+  end
   local percentile = options.percentile or 90
   assert(math.type(percentile) and percentile > 0 and percentile <= 100,
     "latency_target: percentile must be a number above 0, up to 100")
