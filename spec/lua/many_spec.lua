@@ -2,8 +2,21 @@
 local aio = require "aio"
 local skip = os.getenv("AIOCTL_SPEC_SMALL")
 
-local N = 100000
+-- Sanitizers give each stack its own shadow and TSan ends at 8,000 fibers.
+local function sanitizer()
+  local file = assert(io.open("/proc/self/maps"))
+  local text = file:read("a")
+  file:close()
+  return text:match("lib([at]san)")
+end
+
+local N = sanitizer() and 4000 or 100000
 local LIMIT = 8.5 * 1024 -- bytes each: resident memory and page tables
+
+if sanitizer() then
+  print(("# many tasks: %d instead of 100000, and their memory is not looked "
+    .. "at: this is %s"):format(N, sanitizer()))
+end
 
 local function memory()
   local file = assert(io.open("/proc/self/status"))
@@ -12,38 +25,36 @@ local function memory()
   return (text:match("VmRSS:%s+(%d+)") + text:match("VmPTE:%s+(%d+)")) * 1024
 end
 
+local function assert_cheap(bytes)
+  if not sanitizer() then
+    assert.is_true(bytes <= LIMIT, ("%.0f bytes each"):format(bytes))
+  end
+end
+
 local function wait_all(tasks)
   for i = 1, #tasks do tasks[i]:join() end
 end
 
--- Sanitizers give each stack its own shadow and TSan ends at 8,000 fibers.
-local function instrumented()
-  local file = assert(io.open("/proc/self/maps"))
-  local text = file:read("a")
-  file:close()
-  return text:find("lib[at]san") ~= nil
-end
-
-describe("a hundred thousand tasks", function()
-  local run = (skip or instrumented()) and pending or it
+describe(N .. " tasks", function()
+  local run = skip and pending or it
 
   run("sleep within their memory and all wake", function()
-    local tasks, woken = {}, 0
+    local tasks, woken, wake_at = {}, 0, nil
     for i = 1, N do tasks[i] = false end
     collectgarbage()
     collectgarbage()
     local before = memory()
-    local wake_at = aio.now() + 4
     for i = 1, N do
       tasks[i] = aio.spawn(function()
         aio.sleep(math.max(0, wake_at - aio.now()))
         woken = woken + 1
       end)
     end
+    wake_at = aio.now() + 4
     aio.yield()
     local each = (memory() - before) / N
     assert.are.equal(0, woken, "too slow: some woke before all were parked")
-    assert.is_true(each <= LIMIT, ("%.0f bytes each"):format(each))
+    assert_cheap(each)
     wait_all(tasks)
     assert.are.equal(N, woken)
   end)
