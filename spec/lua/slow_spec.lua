@@ -31,7 +31,8 @@ describe("--slow", function()
       assert.is_true(tonumber(ms) >= 10)
       assert.matches("stack traceback:\n.*%(command line%):4: in", output)
       assert.matches("aioctl: slow: that took %d+ ms in all", output)
-      assert.equal(1, select(2, output:gsub("has held", "")))
+      -- Once; the system may keep other slices from running as long.
+      assert.equal(1, select(2, output:gsub("'hog'[^\n]* has held", "")))
     end)
 
   it("names a task, also in a coroutine of its own", function()
