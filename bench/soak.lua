@@ -13,6 +13,7 @@ package.path = here .. "/?.lua;" .. package.path
 
 local aio = require "aio"
 local file = require "aio.file"
+local smaps = require "lib.smaps"
 local soakers = require "lib.soakers"
 local sync = require "aio.sync"
 
@@ -125,6 +126,7 @@ local function sample()
   now.rss = status_number("VmRSS")
   now.threads = status_number("Threads")
   now.handle_list = aio.handles()
+  now.resident = smaps.resident()
   return now
 end
 
@@ -170,6 +172,8 @@ local function judge(options, first, last)
     failures[#failures + 1] = ("rss: %d KiB at first, %d KiB at the end, "
       .. "%.3f times as much (at most %.3f)"):format(first.rss, last.rss,
       last.rss / first.rss, options.rss)
+    table.move(smaps.growth(first.resident, last.resident), 1, 99,
+      #failures + 1, failures)
   end
   return failures
 end
@@ -186,6 +190,7 @@ local function start(group, gate, env)
         gate:pass(name)
         round(env)
         worker.rounds = worker.rounds + 1
+        aio.yield() -- not every round parks
       end
     end):name(name)
   end

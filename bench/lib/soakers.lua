@@ -8,33 +8,15 @@ local aio = require "aio"
 local file = require "aio.file"
 local net = require "aio.net"
 local proc = require "aio.proc"
+local soaking = require "lib.soaking"
 local sync = require "aio.sync"
 
 local soakers = {}
 local rounds = {}
 
-local function cancelled(fn, ...)
-  local task = aio.spawn(fn, ...)
-  aio.yield()
-  task:cancel()
-  local ok, err = task:pjoin()
-  assert(ok or aio.is_cancelled(err), err)
-end
-
--- what a wait gives when its time has passed
-local function timed_out(result, message)
-  assert(result == nil and message == "timeout", message)
-end
-
-local Closing <const> = { __close = function(list)
-  for _, object in ipairs(list) do
-    object:close()
-  end
-end }
-
-local function closing(...)
-  return setmetatable({ ... }, Closing)
-end
+local cancelled <const>, timed_out <const> = soaking.cancelled,
+  soaking.timed_out
+local closing <const> = soaking.closing
 
 -- ---- files ----------------------------------------------------------------
 
@@ -49,8 +31,23 @@ local function file_io(f, pool, at)
   assert(buf:unpack(BLOCK - 1, "B") == at % 255 + 1)
 end
 
+-- One after another; the first that fails ends those behind it.
+local function file_chain(f, buf)
+  assert(aio.batch(function()
+    local write = aio.spawn(f.write_all, f, buf, 0)
+    local sync_it = aio.spawn(f.fdatasync, f)
+    return write:join() and sync_it:join()
+  end, { link = true }))
+  aio.batch(function()
+    local broken = aio.spawn(f.read_exact, f, buf, 1 << 30)
+    local after = aio.spawn(f.nop, f)
+    assert(broken:join() == nil)
+    assert(select(3, after:join()) == aio.errno.ECANCELED)
+  end, { link = true })
+end
+
 local function file_round(env, engine)
-  local options = { engine = engine, direct = "try" }
+  local options = { engine = engine, direct = "try", register = true }
   local f <close> = assert(file.tmp(env.folder, options))
   aio.group(function(group)
     for at = 0, 15 do
@@ -62,6 +59,8 @@ local function file_round(env, engine)
     assert(f:preadv({ half:slice(0, BLOCK), half:slice(BLOCK) }, 0, 5))
   end)
   cancelled(f.pread, f, half, 0)
+  assert(f:allocate(0, BLOCK) and f:nop())
+  file_chain(f, half:slice(0, BLOCK))
   f:pread(half, 0, 0) -- its time has passed: a timeout or what it read
   assert(f:truncate(0))
   assert(f:fdatasync())
@@ -368,11 +367,12 @@ function soakers.environment()
     tcp = assert(net.listen("tcp:127.0.0.1:0")),
   }, { __close = remove })
   env.unix = assert(net.listen("unix:" .. env.folder .. "/socket"))
-  if pcall(require, "aio.tls") then
+  local ok, err = pcall(require, "aio.tls")
+  if ok then
     env.secure = assert(net.listen("tcp:127.0.0.1:0",
       { tls = { psk = env.psk } }))
   else
-    env.no_tls = "built without OpenSSL"
+    env.no_tls = tostring(err):match("[^\n]*")
   end
   return env
 end
@@ -380,8 +380,10 @@ end
 --- all(env) -> the rounds that this machine can do, by name.
 function soakers.all(env)
   local list = {}
-  for name, round in pairs(rounds) do
-    list[name] = round
+  for _, some in ipairs { rounds, (require "lib.soakers_loop") } do
+    for name, round in pairs(some) do
+      list[name] = round
+    end
   end
   list.tls = env.secure and rounds.tls or nil
   return list
