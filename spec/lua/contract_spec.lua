@@ -27,6 +27,7 @@ local function make_objects()
     pool = aio.bufpool { count = 1, size = 512 }, hist = aio.hist(),
     thread = assert(aio.iothread()), chan = sync.chan(), sem = sync.sem(1),
     mutex = sync.mutex(), guard = sync.mutex():guard(),
+    lock = assert(file.tmp("."):lock("shared")),
     rwlock = sync.rwlock(), cond = sync.cond(), event = sync.event(),
     latch = sync.latch(1), rate = sync.rate(1), file = assert(file.tmp(".")),
     sock = net.pair(), watch = assert(file.watch(".")),
@@ -82,6 +83,10 @@ local CALLS <const> = {
   end,
   ["aio.group"] = function(options) aio.group(function() end, options) end,
   ["aio.context"] = aio.context,
+  ["ctx:set"] = function(options)
+    local ctx <close> = aio.context { fdmon = "poll" }
+    assert(ctx:set(options))
+  end,
   ["aio.batch"] = function(options) aio.batch(function() end, options) end,
   ["ctx:policy"] = function(options)
     options.decide = options.decide or function() end
@@ -108,9 +113,18 @@ local CALLS <const> = {
   ["net.dial"] = function(options)
     return net.dial("unix:@aioctl-nobody-listens-here", options)
   end,
+  ["sock:starttls"] = function(options)
+    local a <const>, b <close> = net.pair()
+    b:close() -- so that the handshake fails at once, if TLS is there at all
+    a:starttls(options)
+    return a
+  end,
   ["proc.spawn"] = function(options)
     options[1] = "true"
     return proc.spawn(options)
+  end,
+  ["proc.run"] = function(options)
+    assert(proc.run({ "true" }, options))
   end,
 }
 

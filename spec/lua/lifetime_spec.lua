@@ -169,10 +169,13 @@ for name, class in pairs(CALLBACKS) do
   end)
 end
 
--- Classes that tasks wait for: wait(object) parks; resource to close with it.
+-- Classes that tasks wait for: make() -> object, resource closed with it;
+-- wait(object) parks.  What has no close has `open`.
 local WAITED <const> = {
   socket = { make = function() return net.pair() end,
     wait = function(sock) return sock:recv() end },
+  datagrams = { make = function() return net.udp("127.0.0.1:0") end,
+    wait = function(sock) return sock:recvfrom() end },
   listener = { make = function() return net.listen("tcp:127.0.0.1:0") end,
     wait = function(sock) return sock:accept() end },
   watch = { make = function() return file.watch(".") end,
@@ -190,50 +193,124 @@ local WAITED <const> = {
     end },
   chan = { make = function() return sync.chan() end,
     wait = function(chan) return chan:get() end },
+  ["full chan"] = { make = function() return sync.chan() end,
+    wait = function(chan) return chan:put(1) end },
+  ["shared chan"] = { make = function()
+    local thread = aio.iothread()
+    return thread:channel(), thread
+  end, wait = function(chan) return chan:get() end },
+  ["case of select"] = { make = function() return sync.chan() end,
+    wait = function(chan) return aio.select { chan } end },
+  notifier = { open = true, make = function() return aio.notifier() end,
+    wait = function(notifier) return aio.wait_fd(notifier:fd(), "r") end },
+  ["file lock"] = { open = true, make = function()
+    local first = assert(file.tmp("."))
+    assert(first:lock("exclusive"))
+    return assert(file.open("/proc/self/fd/" .. first.fd, "r+")), first
+  end, wait = function(f) return f:lock("exclusive") end },
+  sem = { open = true, make = function() return sync.sem(0) end,
+    wait = function(sem) return sem:acquire() end },
+  mutex = { open = true, make = function()
+    local mutex = sync.mutex()
+    return mutex, mutex:guard()
+  end, wait = function(mutex) return mutex:lock() end },
+  rwlock = { open = true, make = function()
+    local rwlock = sync.rwlock()
+    return rwlock, rwlock:rdguard()
+  end, wait = function(rwlock) return rwlock:wrlock() end },
+  cond = { open = true, make = function() return sync.cond() end,
+    wait = function(cond)
+      local mutex = sync.mutex()
+      local _ <close> = mutex:guard()
+      return cond:wait(mutex)
+    end },
+  event = { open = true, make = function() return sync.event() end,
+    wait = function(event) return event:wait() end },
+  latch = { open = true, make = function() return sync.latch(1) end,
+    wait = function(latch) return latch:wait() end },
+  rate = { open = true, make = function()
+    local rate = sync.rate(0.001, 1)
+    rate:take()
+    return rate
+  end, wait = function(rate) return rate:take() end },
+  task = { open = true, make = function()
+    local task = aio.spawn(aio.sleep, 60)
+    return task, { close = function() task:cancel() end }
+  end, wait = function(task) return task:join() end },
 }
+
+local function close_all(list)
+  for i = 1, 2 do
+    local object = list[i]
+    if object and object.close then
+      object:close()
+    end
+  end
+end
+
+-- make(class) -> object; it and its resource, closed by the end of the second.
+local function make(class)
+  local object, resource = class.make()
+  return object, setmetatable({ object, resource }, { __close = close_all })
+end
+
+-- A task that waits for the object and has parked.
+local function waiter(class, object)
+  local task = aio.spawn(class.wait, object)
+  eventually("the wait", function() return task:status() == "parked" end)
+  return task
+end
 
 for name, class in pairs(WAITED) do
   describe("waiting for a " .. name, function()
-    local function with_waiter(use)
-      local object <const>, _ <close> = class.make()
-      local _ <close> = object
-      local task = aio.spawn(class.wait, object)
-      aio.sleep(0.002)
-      assert.equal("parked", task:status())
-      use(object, task)
-    end
-
     it("can be cancelled, and the object is as it was", function()
-      with_waiter(function(object, task)
-        for _ = 1, 3 do
-          task:cancel()
-          local ok, err = task:pjoin(5)
-          assert.is_false(ok)
-          assert.is_true(aio.is_cancelled(err))
-          task = aio.spawn(class.wait, object)
-          aio.sleep(0.001)
-        end
-        assert.equal("parked", task:status())
-        task:cancel():pjoin(5)
-      end)
+      local object <const>, _ <close> = make(class)
+      for _ = 1, 4 do
+        local task = waiter(class, object)
+        task:cancel()
+        local ok, err = task:pjoin(5)
+        assert.is_false(ok)
+        assert.is_true(aio.is_cancelled(err))
+      end
     end)
 
-    it("ends when another task closes it", function()
-      with_waiter(function(object, task)
+    it("keeps it, also when all others have forgotten it", function()
+      local seen = setmetatable({}, { __mode = "v" })
+      local task
+      do
+        local resource
+        seen[1], resource = class.make()
+        task = waiter(class, seen[1])
+        collect()
+        assert.is_not_nil(seen[1])
+        assert.equal("parked", task:status())
+        task:cancel()
+        task:pjoin(5)
+        close_all { seen[1], resource }
+      end
+      task = nil -- luacheck: ignore
+      eventually("the collection", function() return seen[1] == nil end)
+    end)
+
+    if not class.open then
+      it("ends when another task closes it", function()
+        local object <const>, _ <close> = make(class)
+        local task = waiter(class, object)
         object:close()
         assert.is_not_nil((task:pjoin(5)))
       end)
-    end)
+    end
   end)
 
   it("a " .. name .. " that is forgotten is collected", function()
     local seen = setmetatable({}, { __mode = "v" })
     do
-      local object <const>, _ <close> = class.make() -- a buffer keeps its pool
-      seen[1] = object
-    end
-    if name == "process" then
-      seen[1]:kill("KILL")
+      local resource
+      seen[1], resource = class.make()
+      if name == "process" then
+        seen[1]:kill("KILL")
+      end
+      close_all { nil, resource } -- a buffer keeps its pool
     end
     eventually("the collection", function() return seen[1] == nil end)
   end)

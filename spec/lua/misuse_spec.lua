@@ -31,7 +31,8 @@ local MAKE <const> = {
     rate:take(1)
     return rate
   end,
-  group = make_group, thread = function() return assert(aio.iothread()) end,
+  hist = aio.hist, group = make_group,
+  thread = function() return assert(aio.iothread()) end,
   f = function() return assert(file.tmp(".")) end,
   watch = function() return assert(file.watch(".")) end,
   sock = net.pair, process = function()
@@ -120,6 +121,66 @@ describe("a wrong call", function()
               .. tostring(err))
           end
         end
+      end
+    end
+  end)
+end)
+
+-- What takes no argument but the object, or takes anything.
+local NOTHING_TO_GET_WRONG <const> = {}
+for name in ([[
+  aio.handles aio.is_cancelled aio.now aio.now_ns aio.probe aio.stats aio.stop
+  aio.tasks aio.yield aio.hist aio.notifier aio.self file.stdin file.stdout
+  file.stderr sync.cond sync.event sync.mutex sync.rwlock
+  bh:schedule bh:schedule_idle bh:remote buf:clone buf:is_closed buf:move
+  buf:is_registered chan:is_closed chan:iter chan:try_get cond:broadcast
+  cond:signal ctx:acquire ctx:disable_external ctx:get ctx:notify ctx:poll
+  ctx:stats event:clear event:is_set event:set f:drop_cache f:size f:stat
+  f:statx handler:fd hist:count hist:hgrm hist:json hist:max hist:mean hist:min
+  hist:reset hist:stddev latch:count listener:try_accept mutex:is_locked
+  mutex:try_lock notifier:fd notifier:set notifier:test_and_clear pool:stats
+  pool:try_get process:is_running process:pid rate:limit rwlock:try_rdlock
+  rwlock:try_wrlock sem:release sem:try_acquire sem:value sock:fd sock:is_closed
+  sock:name sock:peer sock:tls sock:try_accept task:status task:traceback
+  task:waker thread:context thread:name thread:status timer:deadline timer:del
+  timer:pending watch:fd watch:iter
+]]):gmatch("%S+") do
+  NOTHING_TO_GET_WRONG[name] = true
+end
+local ENDS <const> = { close = true, delete = true, cancel = true, ref = true,
+  unref = true }
+
+-- Names of functions that none of the calls above gets wrong.
+local function missed(prefix, functions, pattern)
+  local list = {}
+  for name, fn in pairs(functions) do
+    local tried = NOTHING_TO_GET_WRONG[prefix .. name] or ENDS[name]
+      or type(fn) ~= "function" or name:find("^__")
+    for _, call in ipairs(tried and {} or calls) do
+      tried = tried or call.code:find(pattern .. name .. "%f[^%w_]")
+    end
+    if not tried then
+      list[#list + 1] = prefix .. name
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+describe("the list of wrong calls", function()
+  it("has one of each function", function()
+    for name, module in pairs { aio = aio, file = file, net = net, proc = proc,
+      sync = sync } do
+      assert.same({}, missed(name .. ".", module, "%f[%w]" .. name .. "%."))
+    end
+  end)
+
+  it("has one of each method", function()
+    local world <close> = new_world()
+    for name in pairs(MAKE) do
+      if name ~= "listener" then -- a socket
+        assert.same({}, missed(name .. ":", methods(world[name]),
+          "%f[%w]" .. name .. "[.:]"))
       end
     end
   end)

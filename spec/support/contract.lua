@@ -36,7 +36,7 @@ contract.methods = {
   bh = words [[
     schedule schedule_idle schedule_always cancel delete remote ref unref close
   ]],
-  remote = words "schedule",
+  remote = words "schedule close",
   timer = words "mod mod_anticipate del pending deadline ref unref close",
   handler = words "set delete ref unref close",
   notifier = words "set test_and_clear handler fd ref unref close",
@@ -75,7 +75,8 @@ contract.methods = {
     try_send try_accept fd close starttls
   ]],
   process = words "wait kill close",
-  watch = words "close",
+  watch = words "close next iter",
+  lock = words "unlock close",
 }
 
 -- Metamethods: what holds a resource closes at the end of its scope and when
@@ -86,10 +87,11 @@ contract.metamethods = {
   guard = words "__close",
 }
 for _, class in ipairs(words [[bh timer handler notifier signal ctx pool thread
-    file sock watch]]) do
+    file sock watch remote]]) do
   contract.metamethods[class] = words "__close __gc"
 end
 contract.metamethods.process = words "__close"
+contract.metamethods.lock = words "__close"
 
 -- Fields of objects and of what functions return.
 contract.fields = {
@@ -125,6 +127,10 @@ contract.options = {
     fdmon = "poll", poll_max_ns = 1, poll_grow = 1, poll_shrink = 1,
     max_batch = 1, thread_pool_min = 1, thread_pool_max = 1,
   },
+  ["ctx:set"] = {
+    fdmon = "poll!", poll_max_ns = 1, poll_grow = 1, poll_shrink = 1,
+    max_batch = 1, thread_pool_min = 1, thread_pool_max = 1,
+  },
   ["aio.batch"] = { link = true },
   ["ctx:policy"] = { name = "n", every = 1, decide = none, poll_ns = none },
   ["aio.buf"] = { size = "4k", align = 512, register = true },
@@ -136,22 +142,26 @@ contract.options = {
   },
   ["net.listen"] = { tls = false },
   ["net.dial"] = { tls = false, timeout = 1 },
+  ["sock:starttls"] = { timeout = 1 },
   ["proc.spawn"] = {
     stdin = "null", stdout = "null", stderr = "null", env = {}, cwd = "/",
+  },
+  ["proc.run"] = {
+    stdin = "null", env = {}, cwd = "/", input = "x", timeout = 5,
   },
 }
 
 -- Names that clocks, engines and monitors go by.
 contract.values = {
   clock = words "realtime virtual host virtual_rt",
-  engine = words "io_uring linux_aio threads auto",
+  engine = words "io_uring linux_aio threads auto threads!",
   fdmon = words "poll epoll io_uring",
   policy = words "qemu busy sleep latency_target",
 }
 
 -- Options of the host, and its commands.
 contract.host = words [[
-  -e -i -l -v -E -W --version --fdmon --timeout --on-error --stats --slow
+  -e -i -l -v -E -W -m --version --fdmon --timeout --on-error --stats --slow
   --trace
 ]]
 contract.commands = words "copy info policy-lab top help"

@@ -41,6 +41,10 @@ aio.on_signal("KILL", print)              KILL cannot be caught
 aio.on_signal("USR1")                     #2 .*function expected
 aio.wait_signal()                         #1 .*string expected
 aio.wait_signal("HUP", -1)                must not be negative
+handler:set()                             #1 .*table expected
+aio.defer()                               #1 .*function expected
+aio.defer(print, {})                      #2 .*string expected
+aio.isatty("x")                           #1 .*number expected
 # tasks and scopes
 aio.spawn()                               #1 .*function expected
 aio.spawn(5)                              #1 .*function expected
@@ -88,6 +92,13 @@ aio.select({1}, "x")                      #2 .*seconds expected
 aio.wait_fd(0)                            #2 .*string expected
 aio.wait_fd(0, "z")                       #2 .*invalid option 'z'
 aio.wait_fd(9999, "r")                    -> EBADF
+aio.after("x", print)                     #1 .*number expected
+aio.offload()                             #1 .*function expected
+task:join(-1)                             must not be negative
+aio.group(print, {zz = 1})                unknown option 'zz'
+aio.batch(print, {zz = 1})                unknown option 'zz'
+aio.batch(print, 5)                       #2 .*table expected
+aio.timeout("x", print)                   #1 .*number expected
 # contexts
 aio.context(5)                            #1 .*table expected
 aio.context{zz = 1}                       unknown option 'zz'
@@ -99,6 +110,21 @@ aio.context{thread_pool_max = 0}          max 0
 ctx:release()                             release%(%) without acquire%(%)
 ctx:enable_external()                     without disable_external
 aio.context():close()                     clos
+ctx:set()                                 #1 .*table expected
+ctx:set{zz = 1}                           unknown option 'zz'
+ctx:set{max_batch = -1}                   max_batch is %-1
+ctx:set{fdmon = 5}                        unknown fdmon '5'
+ctx:policy(5)                             #1 .*table expected
+ctx:policy{}                              it would do nothing
+ctx:policy{every = -1, decide = print}    'every' must be a number of seconds
+ctx:policy{decide = 5}                    'decide' must be a function
+ctx:policy{poll_ns = 5}                   'poll_ns' must be a function
+ctx:policy{set = {zz = 5}}                unknown setting 'zz'
+aio.policy.latency_target(5)              a table expected, got 5
+aio.policy.latency_target{zz = 1}         unknown option 'zz'
+aio.policy.latency_target{percentile = 200}  percentile must be a number
+aio.policy.latency_target{max_ns = -1}    max_ns must be an integer above 0
+aio.context{thread_pool_min = 5, thread_pool_max = 2}  min 5, max 2
 # buffers and figures
 aio.buf()                                 #1 .*number expected
 aio.buf(-1)                               must not be negative, got %-1
@@ -123,10 +149,25 @@ aio.size("zz")                            #1 .*size expected
 aio.size(-1)                              #1 .*must not be negative
 aio.clock("zz")                           #1 .*invalid option 'zz'
 aio.errname("x")                          #1 .*number expected
-aio.hist():record(-1)                     cannot be negative
-aio.hist():record(NAN)                    out of range
-aio.hist():percentile(101)                0 to 100
-aio.hist():merge(5)                       aio.hist expected
+hist:record(-1)                     cannot be negative
+hist:record(NAN)                    out of range
+hist:percentile(101)                0 to 100
+hist:merge(5)                       aio.hist expected
+buf:equal()                               #1 .*string expected
+buf:is_zero(65)                           out of range
+buf:is_zero("x")                          #1 .*number expected
+buf:mismatch(5)                           #1 .*aio.buf expected
+buf:tostring(0, -1)                       out of range
+buf:unpack(63, "I4")                      out of range
+buf:unpack(0, "?")                        invalid format
+buf:set(0, {})                            #2 .*string expected
+aio.buf{size = 1, zz = 1}                 unknown option 'zz'
+aio.bufpool{count = 1}                    'size': at least 1
+pool:get(-1)                              must not be negative
+hist:record()                             #1 .*number expected
+hist:record(1, -1)                        cannot be negative
+hist:percentile(-1)                       0 to 100
+hist:summary({})                          #1 .*string expected
 # waiting for each other
 sync.chan(-1)                             must not be negative
 chan:put()                                cannot carry nil
@@ -150,6 +191,23 @@ rate:take("x")                            units must be a positive number
 rate:take(1, "x")                         wait: .*seconds expected, got "x"
 rate:take(1, NAN)                         wait: .*seconds expected, got %-?nan
 rate:take(1, {timeout = -1})              wait: .*seconds expected, got %-1
+sync.chan("x")                            #1 .*number expected
+chan:get("x")                             seconds expected
+chan:get(-1)                              must not be negative
+chan:try_put()                            cannot carry nil
+sem:acquire("x")                          seconds expected
+mutex:guard("x")                          seconds expected
+rwlock:rdlock("x")                        seconds expected
+rwlock:wrlock(-1)                         must not be negative
+rwlock:rdguard("x")                       seconds expected
+rwlock:wrguard(NAN)                       NaN
+rwlock:upgrade("x")                       seconds expected
+event:wait(-1)                            must not be negative
+latch:wait("x")                           seconds expected
+latch:count_down("x")                     #1 .*number expected
+rate:set(-1)                              limit must be a positive number
+rate:set(1, 0)                            burst must be a positive number
+rate:try_take("x")                        units must be a positive number
 # threads
 aio.iothread({})                          #1 .*string expected
 aio.iothread("a\0b")                      #1 .*zeros
@@ -161,6 +219,8 @@ aio.iothread("x", {fdmon = "zz"})         no fd monitor 'zz'
 thread:call()                             function expected
 thread:call(print, {io.stdout})           arg 1%[1%]: a userdata
 thread:channel(-1)                        must not be negative
+aio.iothread("x", {zz = 1})               unknown option 'zz'
+thread:call(5)                            #1 .*function expected
 # files
 file.open()                               #1 .*string expected
 file.open("a\0b")                         #1 .*must not contain zeros
@@ -198,6 +258,42 @@ f:lock("zz")                              invalid option 'zz'
 f:lock("shared", "x")                     timeout: .*seconds
 f:lock("shared", {zz = 1})                unknown option 'zz'
 f.lines(5)                                aio.file expected
+file.readdir()                            #1 .*string expected
+file.link("a", "b\0c")                    #2 .*must not contain zeros
+file.link("a")                            #2 .*string expected
+file.symlink("a\0b", "c")                 #1 .*must not contain zeros
+file.lstat({})                            #1 .*string expected
+file.rmdir({})                            #1 .*string expected
+file.tmp(".", {zz = 1})                   unknown option 'zz'
+file.tmp("a\0b")                          #1 .*must not contain zeros
+file.watch(".", {zz = 1})                 unknown option 'zz'
+f:allocate()                              #1 .*number expected
+f:allocate(-1, 10)                        offset must not be negative
+f:allocate(0, 0)                          length must be positive
+f:punch(-1, 1)                            offset must not be negative
+f:punch(0, -1)                            length must be positive
+f:zero(0, -1)                             length must be positive
+f:discard(-1, 1)                          offset must not be negative
+f:copy_range(0, 5, 0, 1)                  #2 .*aio.file expected
+f:copy_range(0, f, -1, 1)                 #3 .*must not be negative
+f:fdatasync("x")                          seconds expected
+f:fsync(-1)                               must not be negative
+f:nop("x")                                seconds expected
+f:pwritev({}, 0)                          empty
+f:pwritev({5}, 0)                         item 1 of the list
+f:read()                                  count, buffer or list
+f:read(-1)                                must not be negative
+f:read_exact(1, -1)                       must not be negative
+f:seek_data(-1)                           offset must not be negative
+f:seek_hole("x")                          #1 .*number expected
+f:splice(0, "x", nil, 1)                  #2 .*descriptor expected
+f:splice(-1, f, nil, 1)                   offset must not be negative
+f:splice(0, f, nil, 1)                    -> EINVAL
+f:try_lock("zz")                          invalid option 'zz'
+f:try_lock("shared", -1)                  offset must not be negative
+f:unlock("x")                             #1 .*number expected
+f:write(5)                                string, buffer or list
+f:write_all("x", -1)                      must not be negative
 # sockets
 net.listen()                              an address expected
 net.listen("zz")                          expected "tcp:HOST:PORT"
@@ -249,6 +345,16 @@ sock:starttls{zz = 1}                     unknown option 'zz'
 sock.lines(5)                             aio.socket expected
 sock.chunks(5)                            aio.socket expected
 sock.accepts(5)                           aio.socket expected
+sock:recvfrom("x")                        a datagram socket expected
+sock:recvfrom(1, -1)                      must not be negative
+sock:handshake("x")                       seconds expected
+sock:try_recv(0)                          a count must be positive
+sock:try_send()                           string, buffer or list
+sock:option("nodelay", "x")               #2 .*boolean expected
+net.dial("tcp:127.0.0.1:1", {zz = 1})     unknown option 'zz'
+net.listen("tcp:127.0.0.1:0", {zz = 1})   unknown option 'zz'
+net.udp("127.0.0.1:0", {zz = 1})          unknown option 'zz'
+net.resolve("x", {zz = 1})                unknown option 'zz'
 # processes
 proc.spawn()                              a list of the program
 proc.spawn("ls")                          a list of the program
@@ -271,6 +377,9 @@ process:wait(-1)                          must not be negative
 process:kill("ZZ")                        unknown signal 'ZZ'
 process:kill(1000)                        no signal has this number
 process.wait(5)                           aio.process expected
+proc.run()                                a list of the program
+proc.run({"true"}, {zz = 1})              unknown option 'zz'
+proc.spawn{"true", zz = 1}                unknown option 'zz'
 ]=]
 
 local calls = {}
