@@ -1,6 +1,8 @@
 # Functions that declare tests.  Several build trees can be run as one ctest
 # tree (./dev test), so the names of a sanitized tree carry its preset.  Label
-# "full": too slow for every push, only run by ./dev test --full.
+# "full": too slow for every push, only run by ./dev test --full.  The rest is
+# all of the plain tree, under ASan what is not a variant of a machine, and
+# under TSan what is about threads, on the best monitor.
 if(AIOCTL_SANITIZE MATCHES "address")
   set(AIOCTL_TEST_PREFIX "asan.")
 elseif(AIOCTL_SANITIZE MATCHES "thread")
@@ -13,6 +15,10 @@ set(AIOCTL_TEST_ENVIRONMENT
   "ASAN_OPTIONS=exitcode=99:detect_stack_use_after_return=0"
   "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"
   "TSAN_OPTIONS=exitcode=66:second_deadlock_stack=1")
+set(AIOCTL_THREADED_CORE "^(stress_.*|.*thread.*|notify|coschedule|aio_wait|\
+pool_.*|event_notifier|lock_rules|graph_lock)_test$")
+set(AIOCTL_THREADED_LUA "^(lua\\.(cross|iothread|iothread_end|offload|park|\
+places|sharedchan|soak|trace)|regress\\.005_.*)$")
 find_program(VALGRIND valgrind)
 find_program(BUSTED busted)
 
@@ -39,7 +45,8 @@ function(aioctl_c_program name)
   add_test(NAME ${test} COMMAND ${name})
   set_tests_properties(${test} PROPERTIES TIMEOUT 120
     ENVIRONMENT "${AIOCTL_TEST_ENVIRONMENT}")
-  if(AIOCTL_SANITIZE MATCHES "thread")
+  if(AIOCTL_SANITIZE MATCHES "thread"
+     AND NOT name MATCHES "${AIOCTL_THREADED_CORE}")
     aioctl_test_labels(${test} core full)
   else()
     aioctl_test_labels(${test} core)
@@ -117,13 +124,12 @@ function(aioctl_lua_spec file monitor)
     COMMAND ${BUSTED} --lua=$<TARGET_FILE:aioctl> -o TAP ${file})
   set_tests_properties(${test} PROPERTIES TIMEOUT 300
     ENVIRONMENT "${environment}")
-  # Smoke under ASan: each spec on the best monitor; the rest takes --full.
-  if(AIOCTL_SANITIZE MATCHES "address" AND monitor STREQUAL "io_uring"
-     AND NOT ARGN)
-    aioctl_test_labels(${test} lua)
-  elseif(AIOCTL_SANITIZE)
-    aioctl_test_labels(${test} lua full)
-  else()
-    aioctl_test_labels(${test} lua)
+  set(labels lua)
+  if(AIOCTL_SANITIZE AND ARGN)
+    list(APPEND labels full)
+  elseif(AIOCTL_SANITIZE MATCHES "thread" AND NOT (
+      monitor STREQUAL "io_uring" AND stem MATCHES "${AIOCTL_THREADED_LUA}"))
+    list(APPEND labels full)
   endif()
+  aioctl_test_labels(${test} ${labels})
 endfunction()
