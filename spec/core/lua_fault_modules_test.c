@@ -73,8 +73,8 @@ MODULE_SCENARIO(copy_files,
                 "local name = os.tmpname() "
                 "local _ <close> = setmetatable({}, {__close = function() "
                 "  os.remove(name) end}) "
-                "aio.file.copy('scripts/demo.lua', name, {force = true, "
-                "  depth = 2, block = 4096})")
+                "aio.file.copy('scripts/aio/init.lua', name, "
+                "  {force = true, depth = 1, engine = 'threads'})")
 
 TEST(modules_without_memory_run_programs)
 {
