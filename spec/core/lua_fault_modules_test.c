@@ -76,16 +76,11 @@ MODULE_SCENARIO(copy_files,
                 "aio.file.copy('scripts/aio/init.lua', name, "
                 "  {force = true, depth = 1, engine = 'threads'})")
 
-TEST(modules_without_memory_run_programs)
-{
-    if (getenv("AIOCTL_TEST_SLOW")) {
-        SKIP("under valgrind: it does not know pidfd_open");
-    }
-    sweep_modules("proc.run({'true'}) "
-                  "proc.run({'cat'}, {input = 'abc', timeout = 5}) "
-                  "local p <close> = proc.spawn{'cat', stdin = 'pipe'} "
-                  "p:kill() p:wait(5)");
-}
+MODULE_SCENARIO(run_programs,
+                "proc.run({'true'}) "
+                "proc.run({'cat'}, {input = 'abc', timeout = 5}) "
+                "local p <close> = proc.spawn{'cat', stdin = 'pipe'} "
+                "p:kill() p:wait(5)")
 
 TEST(modules_without_memory_answer_on_the_control_socket)
 {
