@@ -2,8 +2,7 @@
 --
 -- Connections are handed to the worker whose turn it is: a socket that is sent
 -- to another thread moves there.  Each worker serves its own in tasks, with a
--- loop and a Lua of its own.  `aioctl examples/echo_threads.lua 4 100`: four
--- workers, a hundred clients.
+-- loop and a Lua of its own.  Arguments: [WORKERS [CLIENTS]]
 --
 -- Output:
 --   3 workers served 30 clients: 10 10 10

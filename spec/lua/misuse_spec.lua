@@ -132,7 +132,8 @@ for name in ([[
   aio.handles aio.is_cancelled aio.now aio.now_ns aio.probe aio.stats aio.stop
   aio.tasks aio.yield aio.hist aio.notifier aio.self file.stdin file.stdout
   file.stderr sync.cond sync.event sync.mutex sync.rwlock
-  bh:schedule bh:schedule_idle bh:remote buf:clone buf:is_closed buf:move
+  bh:schedule bh:schedule_idle bh:schedule_always bh:remote buf:clone
+  buf:is_closed buf:move
   buf:is_registered chan:is_closed chan:iter chan:try_get cond:broadcast
   cond:signal ctx:acquire ctx:disable_external ctx:get ctx:notify ctx:poll
   ctx:stats event:clear event:is_set event:set f:drop_cache f:size f:stat

@@ -44,6 +44,20 @@ const char *cross_push_loopless(lua_State *L, const CrossClass *cls)
                            cls->cls->name);
 }
 
+CrossObject *cross_reserve_object(CrossPack *pack)
+{
+    if (pack->nobjects > 0) {
+        CrossObject *more =
+            realloc(pack->more, pack->nobjects * sizeof(CrossObject));
+
+        if (!more) {
+            return NULL;
+        }
+        pack->more = more;
+    }
+    return cross_object(pack, pack->nobjects);
+}
+
 void cross_restore(CrossPack *pack)
 {
     for (unsigned i = 0; i < pack->nobjects; i++) {

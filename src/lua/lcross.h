@@ -152,6 +152,8 @@ CrossCode *cross_code_of(lua_State *L, int index);
 /* The same, but NULL when it was never asked for before; never raises. */
 CrossCode *cross_code_known(lua_State *L, int index);
 CrossCode *cross_code_ref(CrossCode *code);
+/* Room for one more, which does not count yet; NULL: no memory. */
+CrossObject *cross_reserve_object(CrossPack *pack);
 /* Keeps the object at @index, number @n of a message, in the table at @held,
  * nil at first. */
 void cross_hold(lua_State *L, int held, int index, unsigned n);

@@ -219,20 +219,14 @@ static void put_upvalue(Packer *p, int index, int i, uint32_t number,
     put_value(p, lua_gettop(p->L), frame);
 }
 
-/* Room for one more; what it is to be does not count yet. */
 static CrossObject *reserve_object(Packer *p)
 {
-    CrossPack *pack = p->pack;
+    CrossObject *o = cross_reserve_object(p->pack);
 
-    if (pack->nobjects > 0) {
-        CrossObject *more =
-            realloc(pack->more, pack->nobjects * sizeof(CrossObject));
-        if (!more) {
-            no_memory(p);
-        }
-        pack->more = more;
+    if (!o) {
+        no_memory(p);
     }
-    return cross_object(pack, pack->nobjects);
+    return o;
 }
 
 static void put_code(Packer *p, enum CrossTag tag, CrossCode *code)

@@ -419,7 +419,6 @@ static int epoll_monitor_wait(AioContext *ctx, AioHandlerList *ready_list,
                               int64_t timeout)
 {
     const struct FDMonEpollState *state = ctx->fdmon_epoll;
-
     if (unlikely(state->stale || qatomic_read(&state->refused_count) ||
                  state->fork_count != fork_count)) {
         return wait_unusual(ctx, ready_list, timeout);

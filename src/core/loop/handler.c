@@ -260,23 +260,6 @@ void aio_set_fd_handler(AioContext *ctx, int fd, bool is_external,
     handler_set(ctx, &node);
 }
 
-void aio_set_fd_edges(AioContext *ctx, int fd, bool is_external,
-                      IOHandler *io_read, IOHandler *io_write,
-                      uint32_t *unusual, void *opaque)
-{
-    AioHandler node = {
-        .fd = fd,
-        .is_external = is_external,
-        .io_read = io_read,
-        .io_write = io_write,
-        .unusual = unusual,
-        .opaque = opaque,
-        .creator = CALLER_ADDRESS,
-    };
-
-    handler_set(ctx, &node);
-}
-
 void *aio_fd_handler_opaque(AioContext *ctx, int fd)
 {
     const AioHandler *node = handler_find(ctx, fd);
