@@ -222,7 +222,6 @@ static void put_upvalue(Packer *p, int index, int i, uint32_t number,
 static CrossObject *reserve_object(Packer *p)
 {
     CrossObject *o = cross_reserve_object(p->pack);
-
     if (!o) {
         no_memory(p);
     }
@@ -445,8 +444,5 @@ CrossPack *cross_pack_all(lua_State *L, int count, const CrossWords *words,
         p = (Packer){.words = words, .why = why, .retried = true};
         status = try_pack(L, count, &p);
     }
-    if (status != LUA_OK) {
-        lua_error(L);
-    }
-    return p.pack;
+    return status == LUA_OK ? p.pack : (lua_error(L), NULL);
 }
