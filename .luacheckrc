@@ -5,4 +5,3 @@ max_cyclomatic_complexity = 20
 codes = true
 exclude_files = { "build" }
 files["spec"] = { std = "lua54+busted" }
-files["types"] = { ignore = { "2" } } -- declarations use nothing

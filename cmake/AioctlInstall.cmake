@@ -48,10 +48,13 @@ if(AIOCTL_LUA)
   endforeach()
   install(FILES ${CMAKE_SOURCE_DIR}/docs/aioctl.1
     DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-  foreach(folder ${CMAKE_INSTALL_DATADIR}/aioctl ${CMAKE_INSTALL_DOCDIR})
-    install(DIRECTORY ${CMAKE_SOURCE_DIR}/types
-      DESTINATION ${folder} FILES_MATCHING PATTERN *.lua)
-  endforeach()
+  # What the build makes of the doc comments; HTML only if ./dev docs made it.
+  install(DIRECTORY ${CMAKE_BINARY_DIR}/doc/man/
+    DESTINATION ${CMAKE_INSTALL_MANDIR})
+  install(DIRECTORY ${CMAKE_BINARY_DIR}/doc/types
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/aioctl)
+  install(DIRECTORY ${CMAKE_BINARY_DIR}/doc/ldoc/html
+    DESTINATION ${CMAKE_INSTALL_DOCDIR} OPTIONAL)
   install(DIRECTORY ${CMAKE_SOURCE_DIR}/scripts/aio
     DESTINATION ${CMAKE_INSTALL_DATADIR}/lua/5.4 FILES_MATCHING PATTERN *.lua)
 endif()

@@ -1,12 +1,21 @@
-# Writes a C file with each script under ROOT as a byte array, and one table:
+# Writes a C file with each script under ROOT and EXTRA as a byte array, and one
+# table:
 #   const AioctlEmbedded aioctl_embedded[] = {{"aio/block.lua", data, size}}
-file(GLOB_RECURSE paths RELATIVE ${ROOT} ${ROOT}/*.lua)
-list(SORT paths)
+set(pairs "")
+foreach(root ${ROOT} ${EXTRA})
+  file(GLOB_RECURSE paths RELATIVE ${root} ${root}/*.lua)
+  foreach(path ${paths})
+    list(APPEND pairs "${path}|${root}")
+  endforeach()
+endforeach()
+list(SORT pairs)
 set(arrays "")
 set(rows "")
 set(n 0)
-foreach(path ${paths})
-  file(READ ${ROOT}/${path} hex HEX)
+foreach(pair ${pairs})
+  string(REGEX REPLACE "\\|.*" "" path "${pair}")
+  string(REGEX REPLACE ".*\\|" "" root "${pair}")
+  file(READ ${root}/${path} hex HEX)
   string(LENGTH "${hex}" digits)
   math(EXPR size "${digits} / 2")
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")

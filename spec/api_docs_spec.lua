@@ -1,147 +1,18 @@
--- docs/lua-api.md and types/ name what the binary has, no more, no less.
+-- What the doc comments describe is what the binary has, no more, no less.
 --
--- On the page a name stands in bold code at its entry, **`buf:slice(off)`**;
--- in the types as "function Class:name(" or "---@field name".  Names of methods
--- are compared as CLASS:name, where CLASS is the page's word for an object.
+-- Functions written in Lua tell the names of their parameters.  Those written
+-- in C do not, so each of their parameters gets a value that nothing accepts, a
+-- coroutine: the message that is raised must be about that.
 
 local aio = require "aio"
-local file = require "aio.file"
-local host = require "support.host"
+local api = require "support.api"
+local described = require "support.described"
 local net = require "aio.net"
-local proc = require "aio.proc"
-local policy = require "aio.policy"
-local sync = require "aio.sync"
-
-local FILE_FIELDS <const> = {
-  "fd", "path", "engine", "fallback", "direct", "align", "registered",
-}
-
--- The page's word for each class, and how to come by an object of it.
-local function objects()
-  local bh = aio.bh(print)
-  local group
-  aio.group(function(g) group = g end)
-  return {
-    task = aio.self(), bh = bh, remote = bh:remote(),
-    timer = aio.timer { fn = print }, notifier = assert(aio.notifier()),
-    handler = assert(aio.fd(assert(io.open("/dev/null")), {})),
-    signal = aio.on_signal("USR2", print), ctx = aio.context { fdmon = "poll" },
-    group = group, buf = aio.buf(1), hist = aio.hist(),
-    pool = aio.bufpool { count = 1, size = 512 }, chan = sync.chan(),
-    sem = sync.sem(1), mutex = sync.mutex(), event = sync.event(),
-    guard = sync.mutex():guard(), rwlock = sync.rwlock(), cond = sync.cond(),
-    latch = sync.latch(1), rate = sync.rate(1), watch = file.watch("."),
-    lock = file.tmp(".", {}):lock("shared"),
-    sock = net.pair(),
-    address = net.address("tcp:127.0.0.1:1"),
-    process = assert(proc.spawn { "true" }),
-    thread = aio.iothread(),
-  }
-end
-
-local function add_names(names, prefix, functions)
-  for name in pairs(functions) do
-    names[prefix .. name] = true
-  end
-end
-
--- A class written in Lua is its own metatable.
-local function without_meta(class)
-  local methods = {}
-  for name, method in pairs(class) do
-    methods[name] = not name:find("^__") and method or nil
-  end
-  return methods
-end
-
--- names() -> set of "aio.x", "task:x", "f.x"
-local function names()
-  local set = {}
-  add_names(set, "aio.", aio)
-  add_names(set, "file.", file)
-  add_names(set, "sync.", sync)
-  add_names(set, "policy.", policy)
-  add_names(set, "f:", file.methods)
-  add_names(set, "net.", net)
-  add_names(set, "proc.", proc)
-  for _, field in ipairs(FILE_FIELDS) do
-    set["f." .. field] = true
-  end
-  for _, field in ipairs { "stdin", "stdout", "stderr" } do
-    set["process." .. field] = true
-  end
-  for word, object in pairs(objects()) do
-    add_names(set, word .. ":", without_meta(getmetatable(object).__index))
-    if getmetatable(object).__index.close then
-      object:close()
-    end
-  end
-  return set
-end
-
-local function described()
-  local set = {}
-  for line in io.lines("docs/lua-api.md") do
-    for code in line:gmatch("%*%*`([^`]+)`%*%*") do
-      local name = code:match("^%a+[.:][%w_]+")
-      if name then
-        set[name] = true
-      end
-    end
-  end
-  return set
-end
-
--- The class of the types file -> the page's word.
-local WORDS <const> = {
-  aio = "aio.", file = "file.", sync = "sync.", policy = "policy.",
-  ["aio.file"] = "file.", ["aio.sync"] = "sync.",
-  ["aio.policy"] = "policy.",
-  Task = "task:", BH = "bh:", RemoteBH = "remote:", Timer = "timer:",
-  Notifier = "notifier:", FdHandler = "handler:", SignalHandler = "signal:",
-  Context = "ctx:", Group = "group:", Buf = "buf:", Hist = "hist:",
-  BufPool = "pool:", Chan = "chan:", Sem = "sem:", Mutex = "mutex:",
-  Event = "event:", Guard = "guard:", File = "f:",
-  Watch = "watch:", FileLock = "lock:",
-  Rwlock = "rwlock:", Cond = "cond:", Latch = "latch:", Rate = "rate:",
-  ["aio.net"] = "net.", net = "net.", ["aio.proc"] = "proc.", proc = "proc.",
-  Socket = "sock:", Address = "address:", Process = "process:",
-  IOThread = "thread:",
-}
-
--- One line of the types into the set; @class is the last one declared.
-local function add_type(set, line, class)
-  local owner, name = line:match("^function (%a+)[.:]([%w_]+)%(")
-  if owner then
-    set[(WORDS[owner] or "unknown class ") .. name] = true
-    return
-  end
-  name = line:match("^%-%-%-@field ([%w_]+)%??%s")
-  if name and (class == "File" or class == "Process") then
-    set[(class == "File" and "f." or "process.") .. name] = true
-  elseif name and WORDS[class] then
-    set[WORDS[class] .. name] = true
-  end
-end
-
-local TYPES <const> = host.lines("find types -name '*.lua'")
-
-local function typed()
-  local set = {}
-  for _, path in ipairs(TYPES) do
-    local class
-    for line in io.lines(path) do
-      class = line:match("^%-%-%-@class ([%w_.]+)") or class
-      add_type(set, line, class)
-    end
-  end
-  return set
-end
 
 local function only_in(a, b)
   local list = {}
   for name in pairs(a) do
-    if not b[name] then
+    if b[name] == nil then
       list[#list + 1] = name
     end
   end
@@ -149,41 +20,245 @@ local function only_in(a, b)
   return list
 end
 
-describe("the Lua API", function()
-  local real = names()
+-- Functions, methods and fields, not classes and types.
+local function described_names()
+  local set = {}
+  for _, name in ipairs(described.names) do
+    local found = described.found[name]
+    if found.entry.owner then
+      set[name] = found
+    end
+  end
+  return set
+end
 
-  it("has an entry for each name on its page, and no others", function()
-    local page = described()
-    assert.same({}, only_in(real, page), "not on the page")
-    assert.same({}, only_in(page, real), "only on the page")
+describe("the API", function()
+  local objects, real
+  local found = described_names()
+
+  setup(function()
+    objects = api.objects()
+    real = api.names(objects)
   end)
 
-  it("has a type for each name, and no others", function()
-    local types = typed()
-    assert.same({}, only_in(real, types), "not in the types")
-    assert.same({}, only_in(types, real), "only in the types")
+  teardown(function()
+    api.close(objects)
   end)
 
-  it("has types that are Lua", function()
-    assert.is_true(#TYPES > 1)
-    for _, path in ipairs(TYPES) do
-      assert(loadfile(path))
+  it("is described name by name, and nothing else is", function()
+    assert.same({}, only_in(real, found), "not described")
+    assert.same({}, only_in(found, real), "not in the binary")
+  end)
+
+  it("has functions where functions are described", function()
+    for name, value in pairs(real) do
+      local is_function = found[name].entry.kind ~= "field"
+      assert.equal(is_function, type(value) == "function", name)
     end
   end)
 
-  it("uses each name in an example", function()
-    local code = {}
-    for block in host.read("docs/lua-api.md"):gmatch("```lua\n(.-)\n```") do
-      code[#code + 1] = block
-    end
-    local text = table.concat(code, "\n")
-    local missing = {}
-    for name in pairs(real) do
-      if not text:find("[.:]" .. name:match("[%w_]+$") .. "%f[^%w_]") then
-        missing[#missing + 1] = name
+  it("has all of them in the contract's classes", function()
+    local contract = require "support.contract"
+    for word, methods in pairs(contract.methods) do
+      word = ({ file = "f", every = "task" })[word] or word
+      for _, method in ipairs(methods) do
+        assert(found[word .. ":" .. method], word .. ":" .. method)
       end
     end
-    table.sort(missing)
-    assert.same({}, missing)
+  end)
+end)
+
+-- ---- parameters -----------------------------------------------------------
+
+local function all_entries(found)
+  return { found.entry, table.unpack(found.overloads) }
+end
+
+-- The most parameters, of all ways to call it.
+local function longest(found)
+  local best
+  for _, entry in ipairs(all_entries(found)) do
+    best = best and #best.params >= #entry.params and best or entry
+  end
+  return best
+end
+
+local function names_of(entry)
+  local names = entry.method and { "self" } or {}
+  local varargs = false
+  for _, param in ipairs(entry.params) do
+    if param.name == "..." then
+      varargs = true
+    else
+      names[#names + 1] = param.name
+    end
+  end
+  return names, varargs
+end
+
+local function real_names(fn)
+  local info = debug.getinfo(fn, "u")
+  local names = {}
+  for i = 1, info.nparams do
+    names[i] = debug.getlocal(fn, i)
+  end
+  return names, info.isvararg
+end
+
+-- Values to go before the one that is wrong.
+local GOOD <const> = {
+  integer = 0, number = 0, string = "x", boolean = true, ["function"] = print,
+  any = 0, ["aio.Size"] = 0, ["aio.What"] = 0, ["aio.Bytes"] = "x",
+  ["aio.Where"] = "unix:@x", ["aio.Clock"] = "host", ["aio.Descriptor"] = 0,
+  ["aio.LockMode"] = "shared", ["aio.Advice"] = "normal",
+  ["aio.SocketType"] = "stream", ["(Buf|string)[]"] = { "x" },
+  ["(string|number)[]"] = { "true" },
+}
+
+local WORDS <const> = { Buf = "buf", Mutex = "mutex", File = "f", Hist = "hist",
+  Context = "ctx" }
+
+local function good(type, objects)
+  if type:find('^"') then
+    return type:match('^"([^"]*)"')
+  elseif type:find("^fun%(") then
+    return print
+  end
+  local first = type:match("^[^|]+")
+  local value = GOOD[type]
+  if value == nil then
+    value = GOOD[first]
+  end
+  if value == nil then
+    value = objects[WORDS[first]]
+  end
+  return value
+end
+
+-- What any value is good for.
+local ANYTHING <const> = { any = true, boolean = true }
+
+-- Where the values above would be refused first.
+local ARGUMENTS <const> = {
+  ["aio.on_signal"] = { "USR2" }, ["aio.select"] = { { 1 } },
+  ["f:allocate"] = { 0, 1 }, ["f:punch"] = { 0, 1 }, ["f:zero"] = { 0, 1 },
+  ["file.open"] = { "x", "r" }, ["net.udp"] = { "127.0.0.1:0" },
+  ["rate:set"] = { 1 }, ["rate:take"] = { 1 }, ["sync.rate"] = { 1 },
+  ["sock:option"] = { "sndbuf" },
+}
+
+-- Whose message does not say what it got, but what it wants.
+local WANTS <const> = {
+  ["file.copy"] = "two paths expected",
+  ["proc.run"] = "a list of the program and its arguments expected",
+  ["proc.spawn"] = "a list of the program and its arguments expected",
+}
+
+-- They look at their arguments in the first turn of the loop.
+local ITERATORS <const> = { ["sock:lines"] = true, ["sock:chunks"] = true }
+
+local bad = coroutine.create(print)
+
+describe("the parameters", function()
+  local objects, real
+  local found = described_names()
+
+  setup(function()
+    objects = api.objects()
+    real = api.names(objects)
+    objects["sock:accept"] = assert(net.listen("tcp:127.0.0.1:0"))
+    objects["sock:recvfrom"] = assert(net.udp())
+    objects["sock:sendto"] = objects["sock:recvfrom"]
+    objects.mutex:lock()
+  end)
+
+  teardown(function()
+    objects["sock:accept"]:close()
+    objects["sock:recvfrom"]:close()
+    objects["sock:accept"], objects["sock:recvfrom"] = nil, nil
+    objects["sock:sendto"] = nil
+    api.close(objects)
+  end)
+
+  it("of functions written in Lua have the described names", function()
+    local count, wrong = 0, {}
+    for name, value in pairs(real) do
+      local info = type(value) == "function" and debug.getinfo(value, "S")
+      if info and info.what ~= "C" then
+        local expected, varargs = names_of(longest(found[name]))
+        local names, is_vararg = real_names(value)
+        if expected[1] == "self" then
+          names[1] = "self"
+        end
+        local is = table.concat(names, ", ") .. (is_vararg and " ..." or "")
+        local said = table.concat(expected, ", ") .. (varargs and " ..." or "")
+        if is ~= said then
+          wrong[#wrong + 1] = ("%s: described (%s), is (%s)"):format(name,
+            said, is)
+        end
+        count = count + 1
+      end
+    end
+    table.sort(wrong)
+    assert.same({}, wrong)
+    assert.is_true(count > 25)
+  end)
+
+  local function call(name, entry, args)
+    local ok, result
+    if name == "group:spawn" then -- of one that has not ended
+      ok, result = pcall(aio.group, function(g)
+        g:spawn(table.unpack(args, 1, #entry.params))
+      end)
+    elseif entry.method then
+      local object = objects[name] or objects[entry.owner]
+      ok, result = pcall(real[name], object,
+        table.unpack(args, 1, #entry.params))
+      if ok and ITERATORS[name] then
+        ok, result = pcall(result)
+      end
+    else
+      ok, result = pcall(real[name], table.unpack(args, 1, #entry.params))
+    end
+    return ok, result
+  end
+
+  -- Calls it with entry's i-th parameter wrong; the message, if it raises.
+  local function complaint(name, entry, i)
+    local args = {}
+    for k, param in ipairs(entry.params) do
+      local given = ARGUMENTS[name] and ARGUMENTS[name][k]
+      args[k] = given == nil and good(param.type, objects) or given
+    end
+    args[i] = bad
+    local ok, message = call(name, entry, args)
+    return not ok and tostring(message) or "nothing"
+  end
+
+  local function is_about(message, name)
+    return message:find("thread") or message:find("coroutine")
+      or WANTS[name] and message:find(WANTS[name], 1, true)
+  end
+
+  it("of all functions are looked at, each in its place", function()
+    local silent, count = {}, 0
+    for name, value in pairs(real) do
+      if type(value) == "function" and found[name].entry.kind == "function" then
+        local entry = longest(found[name])
+        for i, param in ipairs(entry.params) do
+          if param.name ~= "..." and not ANYTHING[param.type] then
+            local message = complaint(name, entry, i)
+            count = count + 1
+            if not is_about(message, name) then
+              silent[#silent + 1] = ("%s %s: %s"):format(name, param.name,
+                message)
+            end
+          end
+        end
+      end
+    end
+    table.sort(silent)
+    assert.same({}, silent)
+    assert.is_true(count > 150)
   end)
 end)

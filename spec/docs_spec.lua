@@ -92,7 +92,7 @@ end
 
 describe("document", function()
   local documents = host.lines("ls README.md CONTRIBUTING.md docs/*.md " ..
-    "docs/guide/*.md")
+    "docs/api/*.md docs/guide/*.md")
   local ran = 0
 
   for _, path in ipairs(documents) do

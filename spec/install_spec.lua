@@ -187,12 +187,20 @@ describe("an installed aioctl", function()
     end
   end)
 
-  it("has a manual page, the API's pages and its types", function()
+  it("has manual pages, the API's pages and its types", function()
     must("test -s " .. prefix .. "/share/man/man1/aioctl.1")
-    for _, page in ipairs { "lua-api.md", "c-api.md", "from-qemu.md" } do
+    must("test -s " .. prefix .. "/share/man/man3/aio.file.3lua")
+    must("test -s " .. prefix .. "/share/man/man7/aio-conventions.7")
+    for _, page in ipairs { "lua-api.md", "aio.file.md", "c-api.md",
+      "from-qemu.md" } do
       must(("find %s/share/doc -name %s | grep -q ."):format(prefix, page))
     end
     must("test -s " .. prefix .. "/share/aioctl/types/aio/file.lua")
+  end)
+
+  it("has help about functions", function()
+    assert.matches("^aio%.file%.open%(path: string, ",
+      must("cd / && " .. prefix .. "/bin/aioctl help file.open"))
   end)
 
   it("has pages whose links to each other and to files hold", function()

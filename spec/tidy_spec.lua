@@ -119,6 +119,10 @@ end)
 local LONG = ("    x();\n"):rep(60)
 local FIXTURES = {
   { "file_length", "a.lua", ("x()\n"):rep(451), ("x()\n"):rep(450) },
+  { "file_length", "a.c", ("/* x */\n"):rep(451),
+    ("/**\n * f:x()\n */\n"):rep(151) },
+  { "file_length", "a.lua", ("-- x\n"):rep(451),
+    ("--- f:x()\n-- x\n\n"):rep(226) },
   { "columns", "a.c", ("x"):rep(81) .. "\n", ("\u{e9}"):rep(80) .. "\n" },
   { "columns", "dev", ("x"):rep(81) .. "\n", ("x"):rep(80) .. "\n" },
   { "white_space", "a.md", "x \n", "x\n" },

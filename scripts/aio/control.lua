@@ -99,7 +99,7 @@ local function accept_loop(listener, path)
   end
 end
 
---- control.start() -> path, or nil, message, errno.
+-- The path of the socket, or nil, message, errno.
 function control.start()
   if not pcall(require, "cjson") then
     return nil, "it needs the Lua module cjson (Debian: apt install lua-cjson)"

@@ -42,9 +42,10 @@ function Lines:next()
   return line ~= "" and line or nil
 end
 
---- for line in f:lines([keep]) do: the lines from the file's position on,
--- without their newline unless keep is true.  Read errors are raised.
--- The position moves by chunks: do not mix with f:read().
+--- f:lines(keep?: boolean) -> fun(): string|nil
+--
+-- An iterator over lines, with their newline if `keep`. Raises read errors. It
+-- reads ahead: do not mix it with `read`.
 function file.methods.lines(f, keep)
   check.class(f, "aio.file")
   local lines = setmetatable(
@@ -57,8 +58,10 @@ end
 local Lock = {}
 local lock_metatable = { __index = Lock, __name = "aio.filelock" }
 
---- lock:unlock(), lock:close(): idempotent; nothing when the file is closed,
--- which has unlocked it.
+--- lock:unlock() -> true!
+-- lock:close() -> true!
+--
+-- End it, as closing the file does. May be called twice.
 function Lock:unlock()
   local f = self.file
   self.file = nil
@@ -105,10 +108,24 @@ local function lock_options(options)
   return options
 end
 
---- f:lock("shared" | "exclusive" [, sec | {offset=, length=, timeout=}])
--- -> lock: waits until no other file has a range locked that excludes this
--- one; lock:unlock() or the end of its <close> scope lets go. Advisory: who
--- does not ask is not held off. nil, "timeout", ETIMEDOUT.
+--- alias aio.LockMode = "shared"|"exclusive"
+
+--- class aio.LockOptions
+--
+-- offset?: integer - of the range, 0 by default
+-- length?: integer - of the range; 0, the default: to the end, wherever that
+--     is
+-- timeout?: number - seconds
+
+--- class FileLock (lock)
+--
+-- A lock on a range of a file.
+
+--- f:lock(mode: aio.LockMode, options?: number|aio.LockOptions) -> FileLock!
+--
+-- A lock, which keeps other files, of this program too, from an excluding
+-- lock. Parks until it can be had; `nil, "timeout", ETIMEDOUT` after so many
+-- seconds. Advisory: who does not ask is not held off.
 function file.methods.lock(f, mode, options)
   options = lock_options(options)
   local sec = options.timeout
@@ -129,9 +146,18 @@ local COPY_OPTIONS <const> = {
   depth = true, block = true, direct = true, engine = true, force = true,
 }
 
---- file.copy(from, to [, options]) -> bytes: as `aioctl copy` does it, with
--- many requests in flight and all on the disk before it returns. Options: depth
--- (16), block ("1M"), direct, engine, force.
+--- class aio.CopyOptions
+--
+-- depth?: integer - requests in flight, 16
+-- block?: aio.Size - bytes of each, `"1M"`
+-- direct?: boolean - past the page cache, or not; by default where it works
+-- engine?: aio.Engine
+-- force?: boolean - write to a device that is in use
+
+--- file.copy(from: string, to: string, options?: aio.CopyOptions) -> integer!
+--
+-- The number of bytes. As `aioctl copy` does it: with many requests in flight,
+-- holes stay holes, and all is on the disk when it returns.
 function file.copy(from, to, options)
   options = check.is("table", options, "file.copy: options") or {}
   check.fields(options, { depth = "count" }, "file.copy")

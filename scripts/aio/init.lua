@@ -16,6 +16,10 @@ local function load_policies(policy)
   return policy
 end
 
+--- aio.policy: aio.policy
+--
+-- The module of [policies](aio.policy.md), loaded when it is first looked
+-- into.
 aio.policy = setmetatable({}, {
   __index = function(self, name) return load_policies(self)[name] end,
   __pairs = function(self) return pairs(load_policies(self)) end,

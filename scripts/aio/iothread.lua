@@ -58,9 +58,27 @@ local function set_params(thread, options)
   end
 end
 
---- aio.iothread([name [, options]]) -> iothread
--- Parks until options.init has ended, whose error it raises.  What the system
--- refuses is nil, message, errno.
+--- class IOThread (thread)
+--
+-- A thread with a loop and a Lua state of its own.
+
+--- class aio.IOThreadOptions
+--
+-- init?: function|string - a function that runs there first, or the name of a
+--     module to load; its error is raised
+-- affinity?: integer|integer[] - a processor or a list of them
+-- fdmon?: aio.Monitor
+-- poll_max_ns?: integer - longest busy polling, 32768 here by default
+-- poll_grow?: integer - as of a context
+-- poll_shrink?: integer - as of a context
+-- max_batch?: integer - as of a context
+-- thread_pool_min?: integer - as of a context
+-- thread_pool_max?: integer - as of a context
+
+--- aio.iothread(name?: string, options?: aio.IOThreadOptions) -> IOThread!
+--
+-- A thread. Parks until it has started. `nil, message, errno` for what the
+-- system refuses; a name in use raises.
 function core.iothread(name, options)
   local thread, message, errno = create(name, options)
   if not thread then

@@ -11,19 +11,33 @@ local options = require "aio.net.options"
 
 local net = { methods = core.methods, resolve = address.resolve }
 
+--- net.methods: table<string, function>
+--
+-- The methods of sockets, for adding to them.
 local methods = core.methods
 
---- net.address("udp:127.0.0.1:53") -> address; hosts must be numbers.
+--- class Address (address)
+--
+-- Where a socket is. Compared by value; `tostring()` gives what `net.dial`
+-- takes.
+
+--- net.address(spec: aio.Where) -> Address
+--
+-- An address object; raises for names.
 function net.address(spec)
   return address.numeric(spec)
 end
 
---- net.wrap(fd) -> socket that owns the descriptor: a socket, pipe or tty.
+--- net.wrap(fd: aio.Descriptor) -> Socket!
+--
+-- A socket that owns this descriptor (a socket, pipe or terminal) from now on.
 function net.wrap(fd)
   return core.wrap(fd)
 end
 
---- net.pair([type]) -> two connected Unix sockets.
+--- net.pair(kind?: aio.SocketType) -> Socket|nil, Socket|string, integer?
+--
+-- Two connected Unix sockets.
 function net.pair(kind)
   return core.pair(kind or "stream")
 end
@@ -108,7 +122,13 @@ local function listen_on(where, opts)
   return sock
 end
 
---- net.listen(address [, options]) -> listening (or datagram) socket.
+--- net.listen(spec: aio.Where, opts?: aio.ListenOptions) -> Socket!
+--
+-- A listening socket, or for datagrams one that is bound. Host `*`: every
+-- address of the machine, by both families. A Unix socket that nobody listens
+-- on is replaced, a live one is not (`EADDRINUSE`); the file is removed when
+-- the socket is closed (two programs that start in the same moment may both
+-- take it for stale).
 function net.listen(spec, opts)
   opts = options.check(opts, "listen")
   local context, message, errno
@@ -136,7 +156,10 @@ function net.listen(spec, opts)
   return sock, message, errno
 end
 
---- net.udp([address [, options]]) -> bound datagram socket.
+--- net.udp(spec?: aio.Where, opts?: aio.ListenOptions) -> Socket!
+--
+-- A bound datagram socket, as `net.listen`; `"udp:"` may be left out. Without
+-- an address any port of IPv4.
 function net.udp(spec, opts)
   spec = spec or "udp:0.0.0.0:0"
   if type(spec) == "string" and not address.scheme(spec) then
@@ -151,7 +174,86 @@ end
 
 -- ---- dial -----------------------------------------------------------------
 
---- net.dial(address [, options]) -> connected socket.
+--- alias aio.Where = string|Address|aio.WhereTable
+--
+-- An address: a text, a table, or an address object.
+
+--- alias aio.Bytes = string|Buf|(Buf|string)[]
+--
+-- What is sent: a string, a buffer, or a list of these.
+
+--- alias aio.SocketType = "stream"|"datagram"|"seqpacket"
+
+--- alias aio.Family = "ipv4"|"ipv6"
+
+--- class aio.WhereTable
+--
+-- host?: string
+-- port?: integer|string
+-- path?: string - of a Unix socket
+-- type?: aio.SocketType - `"stream"` by default
+
+--- class aio.SocketOptions
+--
+-- nodelay?: boolean - send at once; set by default for TCP
+-- keepalive?: boolean - notice a peer that is gone
+-- keepidle?: integer - seconds before the first probe
+-- keepinterval?: integer - seconds between probes
+-- keepcount?: integer - probes without an answer
+-- user_timeout?: integer - milliseconds that data may stay without an answer
+-- reuseaddr?: boolean - of `listen` and `udp`: set by default
+-- reuseport?: boolean - several sockets for one port
+-- broadcast?: boolean - may send to all
+-- rcvbuf?: aio.Size - bytes of the receive buffer
+-- sndbuf?: aio.Size - bytes of the send buffer
+-- family?: aio.Family - use only addresses of this one
+-- timeout?: number - seconds for all of it
+-- external?: boolean - receives nothing between `ctx:disable_external()` and
+--     `ctx:enable_external()`
+-- tls?: boolean|aio.TlsOptions - `true` for the defaults
+
+--- class aio.ListenOptions: aio.SocketOptions
+--
+-- backlog?: integer - connections that wait to be accepted, 4096
+-- perm?: integer - mode of the file of a Unix socket
+-- v6only?: boolean - an IPv6 socket takes no IPv4
+
+--- class aio.DialOptions: aio.SocketOptions
+--
+-- attempt?: number - seconds until one address of several is given up, 10
+-- bind?: aio.Where - local address
+
+--- class aio.PreSharedKey
+--
+-- identity: string
+-- key: string - of 16 to 64 bytes, that both know
+
+--- class aio.TlsOptions
+--
+-- ca?: string - file or folder of authorities; the system's if left out
+-- cert?: string - PEM file; a listener needs this or `psk`
+-- key?: string - PEM file
+-- verify?: boolean - clients: true unless `false`; servers: ask for a
+--     certificate? True if there is `ca`
+-- servername?: string - clients: what the certificate must be for and what is
+--     asked for; the host dialed if left out
+-- alpn?: string[] - protocols
+-- psk?: aio.PreSharedKey
+
+--- class aio.StartTlsOptions: aio.TlsOptions
+--
+-- server?: boolean - this end is the server
+-- timeout?: number - seconds
+
+--- class Socket (sock)
+--
+-- One end of a connection, a listener, or a datagram socket.
+
+--- net.dial(spec: aio.Where, opts?: aio.DialOptions|number) -> Socket!
+--
+-- A connected socket. Parks. Names are looked up; all their addresses are
+-- tried, IPv6 and IPv4 in turn, the next one after a quarter of a second or a
+-- failure; the first that connects is taken. A number is the `timeout`.
 function net.dial(spec, opts)
   return dialer.dial(spec, options.check(opts, "dial"))
 end
@@ -166,7 +268,10 @@ end
 
 local STARTTLS_KINDS <const> = { servername = "string", timeout = "seconds" }
 
---- socket:starttls{...} -> true: from now on the data goes through TLS.
+--- sock:starttls(opts?: aio.StartTlsOptions) -> true!
+--
+-- TLS from here on, in the middle of a connection. A handshake that fails
+-- closes the socket.
 function methods.starttls(sock, opts)
   check_socket(sock)
   opts = check.is("table", opts, "starttls: options") or {}
@@ -179,10 +284,14 @@ function methods.starttls(sock, opts)
   return core.handshake(sock, opts.timeout)
 end
 
---- socket:handshake([sec]) -> true: of a socket that a TLS listener accepted.
+--- sock:handshake(sec?: aio.Wait) -> true!
+--
+-- Does the handshake now, not with the first `send` or `recv`.
 methods.handshake = core.handshake
 
---- socket:sendto(data, address [, sec]) -> n
+--- sock:sendto(data: aio.Bytes, to: aio.Where, sec?: aio.Wait) -> integer!
+--
+-- Sends a datagram there. The number of bytes.
 function methods.sendto(sock, data, to, sec)
   if type(to) == "string" then
     local all, message, errno = address.all(to, { timeout = sec }, false)
@@ -212,7 +321,10 @@ local function next_connection(listener)
   end
 end
 
---- for sock in listener:accepts() do: connections, until it is closed.
+--- sock:accepts() -> fun(): Socket|nil
+--
+-- An iterator, until the listener is closed; when descriptors run out it warns
+-- and goes on.
 function methods.accepts(listener)
   check_socket(listener)
   if not listener:is_closed() then
@@ -228,7 +340,9 @@ local function raise(value, message, errno)
   return value
 end
 
---- for line in sock:lines([options]) do: see recv_line(); errors are raised.
+--- sock:lines(opts?: number|aio.LineOptions) -> fun(): string|nil
+--
+-- An iterator of `recv_line`. Raises errors.
 function methods.lines(sock, opts)
   check_socket(sock)
   return function()
@@ -236,7 +350,9 @@ function methods.lines(sock, opts)
   end
 end
 
---- for chunk in sock:chunks([n [, sec]]) do: see recv(); errors are raised.
+--- sock:chunks(n?: integer|Buf, sec?: aio.Wait) -> fun(): string|integer|nil
+--
+-- An iterator of `recv`. Raises errors.
 function methods.chunks(sock, n, sec)
   check_socket(sock)
   return function()

@@ -152,13 +152,23 @@ end
 local Process = { __name = "aio.process" }
 Process.__index = Process
 
---- process:wait([sec]) -> {code=} or {signal=, core=}
+--- class aio.ExitStatus
+--
+-- code?: integer - exit status
+-- signal?: string - what killed it, as in `"SIGKILL"`
+-- core?: boolean - did it dump core?
+
+--- process:wait(sec?: aio.Wait) -> aio.ExitStatus!
+--
+-- How it ended. Parks. Any number of tasks, any number of times.
 function Process:wait(sec)
   check.class(self, Process.__name)
   return self.core:wait(sec)
 end
 
---- process:kill([signal [, whole_group]]) -> true; "TERM" if left out
+--- process:kill(signal?: string|integer, whole_group?: boolean) -> true!
+--
+-- `"TERM"` if left out; a name or number. `ESRCH` once it is reaped.
 function Process:kill(signal, whole_group)
   check.class(self, Process.__name)
   return self.core:kill(signal, whole_group)
@@ -176,7 +186,10 @@ function Process:is_running()
   return self.core:is_running()
 end
 
---- process:close(): closes the pipes, kills the child if it runs, and reaps it.
+--- process:close()
+--
+-- Closes the pipes; kills the child (KILL) and waits for it if it runs. So
+-- does the end of a `<close>` variable.
 function Process:close()
   check.class(self, Process.__name)
   for _, name in pairs(STREAMS) do
@@ -228,8 +241,52 @@ local function spawn(argv, opts)
   return start(wiring, argv, opts)
 end
 
---- proc.spawn{program, argument, ..., stdin=, stdout=, stderr=, env=, setenv=,
--- cwd=, group=, session=} -> process
+--- alias aio.Stream =
+--     "inherit"|"pipe"|"null"|"stdout"|aio.Descriptor|Socket|File
+--
+-- A stream of a child: `"stdout"` is for stderr only; or a descriptor.
+
+--- class aio.ProcessOptions
+--
+-- stdin?: aio.Stream - `"inherit"` by default; `"null"` of `proc.run`
+-- stdout?: aio.Stream - `"inherit"` by default; `"pipe"` of `proc.run`
+-- stderr?: aio.Stream - `"inherit"` by default; `"pipe"` of `proc.run`
+-- env?: table<string, string|number> - replaces the whole environment
+-- setenv?: table<string, string|number|false> - changes it; `false` removes
+-- cwd?: string - the folder to run in
+-- group?: boolean - leader of a process group
+-- session?: boolean - leader of a session
+
+--- class aio.SpawnOptions: aio.ProcessOptions
+--
+-- [integer]: string|number - the program and its arguments
+
+--- class aio.RunOptions: aio.ProcessOptions
+--
+-- input?: string|Buf - for stdin
+-- timeout?: number - seconds, then the child is killed
+-- max?: aio.Size - bytes of output per stream, `"64M"`; with more it is
+--     killed: `EMSGSIZE`
+
+--- class aio.RunResult
+--
+-- code?: integer - exit status
+-- signal?: string - what killed it, as in `"SIGKILL"`
+-- core?: boolean - did it dump core?
+-- out?: string - what it wrote to a piped stdout
+-- err?: string - what it wrote to a piped stderr
+
+--- class Process (process)
+--
+-- stdin?: Socket - if it is a pipe
+-- stdout?: Socket - if it is a pipe
+-- stderr?: Socket - if it is a pipe
+
+--- proc.spawn(spec: aio.SpawnOptions) -> Process!
+--
+-- `proc.spawn{program, argument, ..., stdin =, ...}` starts a child. Parks.
+-- The program is looked for in `PATH`; one that cannot be started is named in
+-- the error.
 function proc.spawn(spec)
   check_argv(spec, "proc.spawn")
   check_options(spec, SPAWN_OPTIONS, "proc.spawn")
@@ -321,8 +378,11 @@ local function gather(process, crew, opts, result)
   return nil, message, errno, result
 end
 
---- proc.run({program, argument, ...} [, options]) -> {code=, signal=, out=,
--- err=}; options as for spawn(), and input=, timeout=, max=
+--- proc.run(argv: (string|number)[], opts?: aio.RunOptions) ->
+--     aio.RunResult!, aio.RunResult?
+--
+-- Runs a program to its end. Parks. Errors come with what was received so far
+-- as a fourth value.
 function proc.run(argv, opts)
   check_argv(argv, "proc.run")
   opts = check.is("table", opts, "proc.run: options") or {}

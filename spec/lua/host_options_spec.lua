@@ -138,7 +138,6 @@ describe("--version and --help", function()
     assert.matches("%-%-timeout SEC", short)
     assert.is_nil(short:find("AIOCTL_", 1, true))
     assert.matches("AIOCTL_TIMEOUT", (aioctl("--help=all")))
-    assert.equal(short, (aioctl("help")))
   end)
 end)
 
@@ -149,12 +148,6 @@ describe("aioctl help", function()
     assert.equal((aioctl("info --help")), output)
   end)
 
-  it("refuses what is no command", function()
-    local output, status = aioctl("help nothing")
-    assert.equal("aioctl: help: no command 'nothing'; try 'aioctl help'\n",
-      output)
-    assert.equal(1, status)
-  end)
 end)
 
 describe("--timeout", function()

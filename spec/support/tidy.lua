@@ -78,9 +78,26 @@ function tidy.strip_c(text)
   return table.concat(out)
 end
 
+-- Lines of doc comments: what is described there would otherwise be described
+-- elsewhere.
+local function doc_lines(path, text)
+  local open = is_lua(path) and "^%-%-%- " or "^%s*/%*%*%s"
+  local count, inside = 0, false
+  each_line(text, function(_, line)
+    inside = inside or line:find(open) or line:find("^/%*%*$")
+    count = count + (inside and 1 or 0)
+    if is_lua(path) then
+      inside = inside and line:find("^%-%-")
+    else
+      inside = inside and not line:find("*/", 1, true)
+    end
+  end)
+  return count
+end
+
 function rules.file_length(path, text, add)
   if is_code(path) then
-    local lines = each_line(text, function() end)
+    local lines = each_line(text, function() end) - doc_lines(path, text)
     if lines > FILE_LINES_MAX then
       add(lines, ("%d lines, the limit is %d"):format(lines, FILE_LINES_MAX))
     end

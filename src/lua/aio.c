@@ -41,6 +41,7 @@ int luaopen_aio_core(lua_State *L)
         openers[i](L);
         CHECK(lua_gettop(L) == top); /* each leaves the table on the top */
     }
+    /** aio.version: string */
     lua_pushliteral(L, AIOCTL_VERSION);
     lua_setfield(L, -2, "version");
     return 1;

@@ -129,6 +129,21 @@ static int set_unrefd(lua_State *L, bool unrefd)
     return 1;
 }
 
+/**
+ * bh:ref() -> BH
+ * bh:unref() -> BH
+ * timer:ref() -> Timer
+ * timer:unref() -> Timer
+ * handler:ref() -> FdHandler
+ * handler:unref() -> FdHandler
+ * notifier:ref() -> Notifier
+ * notifier:unref() -> Notifier
+ * signal:ref() -> SignalHandler
+ * signal:unref() -> SignalHandler
+ *
+ * `unref` takes it out of what keeps the program running while it is armed,
+ * `ref` puts it back.
+ */
 int handle_ref(lua_State *L)
 {
     return set_unrefd(L, false);

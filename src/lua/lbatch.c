@@ -105,7 +105,25 @@ static void plug_link(lua_State *L, Plug *plug, LuaTask *t)
     t->link = link_ref(plug->link);
 }
 
-/* aio.batch(fn [, {link=false}]) -> the results of fn */
+/**
+ * class aio.BatchOptions
+ *
+ * link?: boolean - run one after another
+ */
+
+/**
+ * aio.batch(fn: function, options?: aio.BatchOptions) -> any ...
+ *
+ * The results of `fn()`. I/O that it starts, also in tasks that it spawns and
+ * waits for, is submitted together. Parks. With `link` these run one after
+ * another, in the order in which they were issued, on every engine (io_uring
+ * gets them linked): reads, writes, syncs, `allocate`, `punch`, `zero` and
+ * `nop`; not what works on paths, sizes or closing. The first that fails ends
+ * those behind it with `nil, message, ECANCELED`, untouched. A short read or
+ * write counts as failed: its own result is what it moved (for `read_exact`
+ * and `write_all` an error), the rest is cancelled. So does one that timed out
+ * or was cancelled. Tasks spawned by `fn` stay in the chain for their lives.
+ */
 static int batch_run(lua_State *L)
 {
     alua_check_callable(L, 1);

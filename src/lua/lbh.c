@@ -109,11 +109,17 @@ static void bh_arm(lua_State *L, LuaBH *self, int index)
     self->scheduled = true;
 }
 
-/*
- * aio.bh(fn [, name [, ctx]]) -> bh
- * A bottom half: fn(bh) runs in the next tick after schedule().  It may not
- * park.  @name is for messages (default: where it was created); @ctx the
- * context to run in (default: the current one).
+/**
+ * class BH (bh)
+ *
+ * A bottom half: a callback of the loop that runs when it was scheduled.
+ */
+
+/**
+ * aio.bh(fn: fun(bh: BH), name?: string, ctx?: Context) -> BH
+ *
+ * A bottom half: `fn(bh)` runs in the next turn of the loop after it was
+ * scheduled.
  */
 static int bh_new(lua_State *L)
 {
@@ -121,9 +127,10 @@ static int bh_new(lua_State *L)
     return 1;
 }
 
-/*
- * aio.defer(fn [, name [, ctx]]) -> bh
- * Run fn once in the next tick; the bh closes itself then.
+/**
+ * aio.defer(fn: fun(bh: BH), name?: string, ctx?: Context) -> BH
+ *
+ * A bottom half that is scheduled already, and closed when it has run.
  */
 static int bh_defer(lua_State *L)
 {
@@ -134,9 +141,10 @@ static int bh_defer(lua_State *L)
     return 1;
 }
 
-/*
- * bh:schedule() -> bh
- * Run the callback in the next tick, once however often this is called before.
+/**
+ * bh:schedule() -> BH
+ *
+ * To run once, however often this is called before.
  */
 static int bh_schedule(lua_State *L)
 {
@@ -147,10 +155,11 @@ static int bh_schedule(lua_State *L)
     return bh_itself(L);
 }
 
-/*
- * bh:schedule_idle() -> bh
- * Run the callback when the loop wakes up anyway, but within 10 ms; a tick
- * that ran nothing else counts as one without progress.
+/**
+ * bh:schedule_idle() -> BH
+ *
+ * To run when the loop wakes up anyway, or within 10 ms. A turn that ran
+ * nothing else counts as one without progress.
  */
 static int bh_schedule_idle(lua_State *L)
 {
@@ -176,7 +185,11 @@ static int bh_schedule_always(lua_State *L)
     return bh_itself(L);
 }
 
-/* bh:cancel() -> bh: undo schedule...(); does nothing to an idle bh. */
+/**
+ * bh:cancel() -> BH
+ *
+ * Undoes each of them.
+ */
 static int bh_cancel(lua_State *L)
 {
     LuaBH *self = bh_check(L);
@@ -187,7 +200,12 @@ static int bh_cancel(lua_State *L)
     return bh_itself(L);
 }
 
-/* bh:delete(), bh:close(): cancel and free; idempotent. */
+/**
+ * bh:delete()
+ * bh:close()
+ *
+ * End it. May be called twice.
+ */
 static int bh_close(lua_State *L)
 {
     LuaBH *self = alua_check(L, 1, &bh_class);
@@ -207,10 +225,18 @@ static void bh_forgotten(void *opaque)
     }
 }
 
-/*
- * bh:remote() -> proxy
- * An object whose schedule() may be called from any thread.  The bh stays
- * alive, and (unless unref'd) the program running, until the proxy is closed.
+/**
+ * class RemoteBH (remote)
+ *
+ * Schedules a bottom half from any thread.
+ */
+
+/**
+ * bh:remote() -> RemoteBH
+ *
+ * An object whose `schedule` may be called in any thread. Until it is closed
+ * the bottom half stays alive and, unless `unref` was called, the program
+ * running.
  */
 static int bh_remote(lua_State *L)
 {

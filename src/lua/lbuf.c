@@ -229,7 +229,32 @@ static size_t check_buf_size(lua_State *L, int64_t size)
     return (size_t)size;
 }
 
-/* aio.buf(size) or aio.buf{size=, align=, register=} -> buf */
+/**
+ * alias aio.Size = integer|string
+ *
+ * Bytes, or `"4k"`, `"1M"`, `"2G"` (powers of 1024).
+ */
+
+/**
+ * class Buf (buf)
+ *
+ * Memory outside of Lua.
+ */
+
+/**
+ * class aio.BufOptions
+ *
+ * size: aio.Size
+ * align?: aio.Size - a power of two, 4096 by default
+ * register?: boolean - make it known to io_uring, where the limit on locked
+ *     memory (`ulimit -l`) allows
+ */
+
+/**
+ * aio.buf(options: aio.Size|aio.BufOptions) -> Buf
+ *
+ * A buffer of so many bytes.
+ */
 static int buf_new(lua_State *L)
 {
     static const char *const known[] = {"size", "align", "register", NULL};
@@ -256,7 +281,11 @@ static int buf_new(lua_State *L)
     return 1;
 }
 
-/* buf:clone() -> an independent copy */
+/**
+ * buf:clone() -> Buf
+ *
+ * An independent copy.
+ */
 static int buf_clone(lua_State *L)
 {
     LuaBuf *b = buf_check(L, 1);
@@ -295,7 +324,11 @@ static void buf_release(lua_State *L, int arg, LuaBuf *b)
     }
 }
 
-/* buf:close(): frees the memory, or hands a pooled buffer back */
+/**
+ * buf:close()
+ *
+ * Frees it, or gives it back to its pool.
+ */
 static int buf_close(lua_State *L)
 {
     LuaBuf *b = alua_check(L, 1, &buf_class);
@@ -321,7 +354,12 @@ static int buf_gc(lua_State *L)
     return 0;
 }
 
-/* buf:move() -> buf with the same memory; this one is closed */
+/**
+ * buf:move() -> Buf
+ *
+ * A buffer with the memory; this one is closed. Not for slices and pooled
+ * buffers.
+ */
 static int buf_move(lua_State *L)
 {
     LuaBuf *b = buf_check(L, 1);
@@ -342,13 +380,20 @@ static int buf_move(lua_State *L)
 
 /* ---- properties --------------------------------------------------------- */
 
+/**
+ * #buf -> integer
+ *
+ * Its bytes.
+ */
 static int buf_len(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)buf_check(L, 1)->size);
     return 1;
 }
 
-/* buf:is_closed() -> boolean */
+/**
+ * buf:is_closed() -> boolean
+ */
 static int buf_is_closed(lua_State *L)
 {
     LuaBuf *b = alua_check(L, 1, &buf_class);
@@ -356,7 +401,11 @@ static int buf_is_closed(lua_State *L)
     return 1;
 }
 
-/* buf:is_registered() -> boolean */
+/**
+ * buf:is_registered() -> boolean
+ *
+ * Does the ring know it?
+ */
 static int buf_is_registered(lua_State *L)
 {
     LuaBuf *b = buf_check(L, 1);

@@ -23,7 +23,11 @@ static uint8_t *opt_range(lua_State *L, const LuaBuf *b, int arg, size_t *len)
     return p;
 }
 
-/* buf:tostring([off [, len]]) -> string */
+/**
+ * buf:tostring(off?: integer, len?: integer) -> string
+ *
+ * Its bytes as a string.
+ */
 static int buf_tostring(lua_State *L)
 {
     size_t len;
@@ -33,7 +37,11 @@ static int buf_tostring(lua_State *L)
     return 1;
 }
 
-/* buf:set(off, string) -> buf */
+/**
+ * buf:set(off: integer, s: string) -> Buf
+ *
+ * Writes the string there.
+ */
 static int buf_set(lua_State *L)
 {
     LuaBuf *b = buf_check(L, 1);
@@ -60,7 +68,11 @@ static int check_byte(lua_State *L, int arg)
     return (int)byte;
 }
 
-/* buf:fill(byte [, off [, len]]) -> buf; the byte as number or string */
+/**
+ * buf:fill(byte: integer|string, off?: integer, len?: integer) -> Buf
+ *
+ * The byte as a number or a string.
+ */
 static int buf_fill(lua_State *L)
 {
     LuaBuf *b = buf_check(L, 1);
@@ -73,7 +85,12 @@ static int buf_fill(lua_State *L)
     return 1;
 }
 
-/* buf:copy(dst_off, src [, src_off [, len]]) -> buf; src may overlap */
+/**
+ * buf:copy(dst_off: integer, src: Buf, src_off?: integer, len?: integer) ->
+ *     Buf
+ *
+ * From another buffer or itself; ranges may overlap.
+ */
 static int buf_copy(lua_State *L)
 {
     LuaBuf *b = buf_check(L, 1);
@@ -87,7 +104,11 @@ static int buf_copy(lua_State *L)
     return 1;
 }
 
-/* buf:find(string [, off]) -> offset or nil */
+/**
+ * buf:find(s: string, off?: integer) -> integer|nil
+ *
+ * The offset of the first occurrence, at `off` or later.
+ */
 static int buf_find(lua_State *L)
 {
     LuaBuf *b = buf_check(L, 1);
@@ -107,7 +128,11 @@ static int buf_find(lua_State *L)
     return 1;
 }
 
-/* buf:equal(other) -> boolean; other may be a string */
+/**
+ * buf:equal(other: Buf|string) -> boolean
+ *
+ * Are the bytes the same?
+ */
 static int buf_equal(lua_State *L)
 {
     LuaBuf *b = buf_check(L, 1);
@@ -120,7 +145,12 @@ static int buf_equal(lua_State *L)
     return 1;
 }
 
-/* buf:mismatch(other) -> offset of the first difference, or nil */
+/**
+ * buf:mismatch(other: Buf) -> integer|nil
+ *
+ * The offset of the first difference (the end of the shorter one counts), or
+ * `nil`.
+ */
 static int buf_mismatch(lua_State *L)
 {
     LuaBuf *a = buf_check(L, 1);
@@ -160,7 +190,11 @@ static bool is_zero(const uint8_t *p, size_t len)
     return len <= 16 || memcmp(p, p + 16, len - 16) == 0;
 }
 
-/* buf:is_zero([off [, len]]) -> boolean */
+/**
+ * buf:is_zero(off?: integer, len?: integer) -> boolean
+ *
+ * Are all bytes of the range zero?
+ */
 static int buf_is_zero(lua_State *L)
 {
     size_t len;
@@ -170,7 +204,11 @@ static int buf_is_zero(lua_State *L)
     return 1;
 }
 
-/* buf:crc32c([off [, len [, crc]]]) -> integer, continued from crc */
+/**
+ * buf:crc32c(off?: integer, len?: integer, crc?: integer) -> integer
+ *
+ * The checksum of the range, continued from `crc`.
+ */
 static int buf_crc32c(lua_State *L)
 {
     size_t len;
@@ -184,7 +222,11 @@ static int buf_crc32c(lua_State *L)
 
 #define STRING_LIBRARY lua_upvalueindex(2)
 
-/* buf:pack(off, fmt, ...) -> the offset after the last byte written */
+/**
+ * buf:pack(off: integer, fmt: string, ...) -> integer after
+ *
+ * The offset after what was written, in the formats of `string.pack`.
+ */
 static int buf_pack(lua_State *L)
 {
     LuaBuf *b = buf_check(L, 1);
@@ -216,11 +258,12 @@ static int64_t unpack_window(lua_State *L, const char *fmt, int64_t rest)
     return size;
 }
 
-/*
- * buf:unpack(off, fmt) -> values ..., the offset after them
+/**
+ * buf:unpack(off: integer, fmt: string) -> any ...
  *
- * With "s" or "z" in the format everything from off to the end becomes a Lua
- * string first: cut a slice to bound that.
+ * The values, then the offset after them. With `"s"` or `"z"` in the format
+ * everything from `off` to the end becomes a Lua string first: cut a slice to
+ * bound that.
  */
 static int buf_unpack(lua_State *L)
 {

@@ -111,7 +111,12 @@ static int wait_for_buffer(lua_State *L, LuaBufPool *pool, int64_t timeout_ns)
     return got > 0 ? hand_out(L, pool, got) : alua_timeout(L);
 }
 
-/* pool:get([sec]) -> buf, waiting for one; what is in it is left over */
+/**
+ * pool:get(sec?: aio.Wait) -> Buf!
+ *
+ * A buffer; closing it gives it back. Parks while all are in use. What was in
+ * it is left over. `nil, message, EPIPE` when the pool is closed.
+ */
 static int bufpool_get(lua_State *L)
 {
     LuaBufPool *pool = bufpool_check(L);
@@ -123,7 +128,11 @@ static int bufpool_get(lua_State *L)
     return wait_for_buffer(L, pool, timeout_ns);
 }
 
-/* pool:try_get() -> buf or nil, at once */
+/**
+ * pool:try_get() -> Buf|nil
+ *
+ * The same at once, `nil` when all are in use.
+ */
 static int bufpool_try_get(lua_State *L)
 {
     LuaBufPool *pool = bufpool_check(L);
@@ -164,7 +173,33 @@ static void make_buffers(lua_State *L, LuaBufPool *pool)
     lua_setiuservalue(L, self, UV_IN);
 }
 
-/* aio.bufpool{count=, size=, align=, register=} -> pool */
+/**
+ * class BufPool (pool)
+ *
+ * A fixed number of buffers, handed around.
+ */
+
+/**
+ * class aio.BufPoolOptions: aio.BufOptions
+ *
+ * count: integer - buffers, at most 65536
+ */
+
+/**
+ * class aio.BufPoolStats
+ *
+ * count: integer - buffers
+ * size: integer - bytes of each
+ * free: integer - buffers that nobody has
+ * waiting: integer - tasks that wait for one
+ * registered: boolean - does the ring know them?
+ */
+
+/**
+ * aio.bufpool(options: aio.BufPoolOptions) -> BufPool
+ *
+ * A pool of `count` buffers: the natural limit of requests in flight.
+ */
 static int bufpool_new(lua_State *L)
 {
     static const char *const known[] = {"count", "size", "align", "register",
@@ -199,7 +234,11 @@ static int bufpool_new(lua_State *L)
 
 /* ---- the rest ----------------------------------------------------------- */
 
-/* pool:close(): wakes the waiters; buffers that are out stay usable */
+/**
+ * pool:close()
+ *
+ * Wakes those that wait. Buffers that are out stay usable.
+ */
 static int bufpool_close(lua_State *L)
 {
     LuaBufPool *pool = alua_check(L, 1, &bufpool_class);
@@ -216,7 +255,9 @@ static int bufpool_close(lua_State *L)
     return 0;
 }
 
-/* pool:stats() -> {count=, size=, free=, waiting=, registered=} */
+/**
+ * pool:stats() -> aio.BufPoolStats
+ */
 static int bufpool_stats(lua_State *L)
 {
     LuaBufPool *pool = bufpool_check(L);
@@ -235,6 +276,11 @@ static int bufpool_stats(lua_State *L)
     return 1;
 }
 
+/**
+ * #pool -> integer
+ *
+ * The number of its buffers.
+ */
 static int bufpool_len(lua_State *L)
 {
     lua_pushinteger(L, bufpool_check(L)->count);

@@ -146,10 +146,17 @@ void chan_push_new(lua_State *L, lua_Integer capacity)
     self->head = self->tail = 1;
 }
 
-/*
- * sync.chan([n]) -> chan
- * @n: how many values it holds before put() waits; 0 (default): each put()
- *     waits until its value is taken
+/**
+ * class Chan (chan)
+ *
+ * A queue of values between tasks.
+ */
+
+/**
+ * sync.chan(n?: integer) -> Chan
+ *
+ * A channel that holds `n` values (0 by default: each `put` waits until its
+ * value is taken). Values are anything but `nil`.
  */
 static int chan_new(lua_State *L)
 {
@@ -157,10 +164,10 @@ static int chan_new(lua_State *L)
     return 1;
 }
 
-/*
- * chan:put(v [, sec]) -> true
- * Wait for room (or a taker) and put @v, anything but nil.  nil, "closed",
- * EPIPE when the channel is or gets closed; nil, "timeout", ETIMEDOUT.
+/**
+ * chan:put(v: any, sec?: aio.Wait) -> true!
+ *
+ * Parks while it is full. `nil, "closed", EPIPE` once it is closed.
  */
 static int chan_put(lua_State *L)
 {
@@ -212,10 +219,11 @@ static void chan_pass_on(lua_State *L, LuaChan *self, int at)
     }
 }
 
-/*
- * chan:get([sec]) -> v
- * Wait for a value.  nil alone once the channel is closed and empty; nil,
- * "timeout", ETIMEDOUT.
+/**
+ * chan:get(sec?: aio.Wait) -> any, string?, integer?
+ *
+ * The next value. Parks while it is empty. `nil` alone once it is closed and
+ * empty.
  */
 static int chan_get(lua_State *L)
 {
@@ -252,7 +260,11 @@ static int chan_get(lua_State *L)
     return wait.moved ? shared_get(L, self->shared, deadline) : alua_timeout(L);
 }
 
-/* chan:try_put(v) -> was there room?  nil, "closed", EPIPE.  Never parks. */
+/**
+ * chan:try_put(v: any) -> boolean!
+ *
+ * Was there room? Never parks. `nil, "closed", EPIPE` once it is closed.
+ */
 static int chan_try_put(lua_State *L)
 {
     LuaChan *self = chan_check(L);
@@ -269,7 +281,11 @@ static int chan_try_put(lua_State *L)
     return 1;
 }
 
-/* chan:try_get() -> v, or nil when there is none now.  Never parks. */
+/**
+ * chan:try_get() -> any
+ *
+ * The next value, or `nil` when there is none now. Never parks.
+ */
 static int chan_try_get(lua_State *L)
 {
     LuaChan *self = chan_check(L);
@@ -291,7 +307,11 @@ static int chan_next(lua_State *L)
     return chan_get(L);
 }
 
-/* chan:iter() -> iterator of get(), ends with the channel */
+/**
+ * chan:iter() -> fun(): any
+ *
+ * An iterator over `get`, until the channel is closed.
+ */
 static int chan_iter(lua_State *L)
 {
     chan_check(L);
@@ -301,10 +321,11 @@ static int chan_iter(lua_State *L)
     return 2;
 }
 
-/*
+/**
  * chan:close()
- * What is queued can still be taken; tasks that wait in put() or get() return.
- * Idempotent.
+ *
+ * What is in it can still be taken; tasks that wait in `put` or `get` return.
+ * May be called twice.
  */
 static int chan_close(lua_State *L)
 {
@@ -388,14 +409,20 @@ const LuaSource chan_source = {
     .undo = source_undo,
 };
 
-/* chan:is_closed() -> boolean */
+/**
+ * chan:is_closed() -> boolean
+ */
 static int chan_is_closed(lua_State *L)
 {
     lua_pushboolean(L, chan_is_shut(chan_check(L)));
     return 1;
 }
 
-/* #chan -> number of queued values */
+/**
+ * #chan -> integer
+ *
+ * The number of values in it.
+ */
 static int chan_length(lua_State *L)
 {
     lua_pushinteger(L, chan_count(chan_check(L)));

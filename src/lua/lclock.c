@@ -48,23 +48,32 @@ static void push_seconds(lua_State *L, QEMUClockType type)
     lua_pushnumber(L, (lua_Number)qemu_clock_get_ns(type) / 1e9);
 }
 
-/* aio.now() -> monotonic seconds, read now; what deadlines are made of */
+/**
+ * aio.now() -> number
+ *
+ * Seconds of a monotonic clock, read now; deadlines of timers are made of it.
+ */
 static int clock_now(lua_State *L)
 {
     push_seconds(L, QEMU_CLOCK_REALTIME);
     return 1;
 }
 
-/* aio.now_ns() -> the same as integer nanoseconds */
+/**
+ * aio.now_ns() -> integer
+ *
+ * The same in integer nanoseconds.
+ */
 static int clock_now_ns(lua_State *L)
 {
     lua_pushinteger(L, qemu_clock_get_ns(QEMU_CLOCK_REALTIME));
     return 1;
 }
 
-/*
- * aio.clock([name]) -> seconds of clock "realtime" (default; monotonic), "host"
- * (wall clock), "virtual" or "virtual_rt"
+/**
+ * aio.clock(name?: aio.Clock) -> number
+ *
+ * Seconds of a timer's clock, `"realtime"` by default.
  */
 static int clock_read(lua_State *L)
 {

@@ -21,17 +21,26 @@ static LuaCond *cond_check(lua_State *L)
     return alua_check(L, 1, &cond_class);
 }
 
-/* sync.cond() -> cond */
+/**
+ * class Cond (cond)
+ *
+ * A place to wait for what a mutex protects.
+ */
+
+/**
+ * sync.cond() -> Cond
+ */
 static int cond_new(lua_State *L)
 {
     alua_new(L, &cond_class, sizeof(LuaCond), 0);
     return 1;
 }
 
-/*
- * cond:wait(mutex [, sec]) -> true
- * Unlock @mutex, which the task has locked, wait for a signal, lock it again.
- * nil, "timeout", ETIMEDOUT, the mutex locked too.
+/**
+ * cond:wait(mutex: Mutex, sec?: aio.Wait) -> true!
+ *
+ * Unlocks the mutex, parks, locks it again, on a time-out and a cancellation
+ * too.
  */
 static int cond_wait(lua_State *L)
 {
@@ -57,14 +66,22 @@ static int cond_wait(lua_State *L)
     return 1;
 }
 
-/* cond:signal(): wake the task that has waited longest, if any */
+/**
+ * cond:signal()
+ *
+ * Wakes the longest waiter.
+ */
 static int cond_signal(lua_State *L)
 {
     lsync_give(&cond_check(L)->waiters);
     return 0;
 }
 
-/* cond:broadcast(): wake every task that waits now */
+/**
+ * cond:broadcast()
+ *
+ * Wakes all.
+ */
 static int cond_broadcast(lua_State *L)
 {
     LuaCond *self = cond_check(L);

@@ -199,11 +199,11 @@ LuaContext *lcontext_opt(lua_State *L, int arg)
     return self;
 }
 
-/*
- * ctx:poll([blocking]) -> progress
- * Run one iteration; with @blocking wait until there is something to do.  True
- * when a callback ran.  May be called in callbacks, and in a task (which parks
- * meanwhile); not in a finalizer.
+/**
+ * ctx:poll(blocking?: boolean) -> boolean progress
+ *
+ * Did a callback run? Runs one turn of the loop; waits for work if `blocking`.
+ * In a callback at once, nested; a task parks meanwhile. Not in a finalizer.
  */
 static int context_poll(lua_State *L)
 {
@@ -217,7 +217,11 @@ static int context_poll(lua_State *L)
     return 1;
 }
 
-/* ctx:notify() -> ctx: make a blocking poll return; from any thread. */
+/**
+ * ctx:notify() -> Context
+ *
+ * Ends a blocking `poll`; from any thread.
+ */
 static int context_notify(lua_State *L)
 {
     aio_notify(context_check_any(L)->ctx);
@@ -225,11 +229,16 @@ static int context_notify(lua_State *L)
     return 1;
 }
 
-/*
- * ctx:get() -> {fdmon=, poll_max_ns=, poll_grow=, poll_shrink=, max_batch=,
- *               thread_pool_min=, thread_pool_max= [, fdmon_fallback=]}
- * @fdmon: the monitor in use; "auto" until one is needed
- * @fdmon_fallback: why the one asked for is not
+/**
+ * class aio.CurrentSettings: aio.Settings
+ *
+ * fdmon_fallback?: string - why another monitor is in use than was asked for
+ */
+
+/**
+ * ctx:get() -> aio.CurrentSettings
+ *
+ * The settings; `fdmon` is the monitor in use, `"auto"` until one is needed.
  */
 static int context_get(lua_State *L)
 {
@@ -237,14 +246,11 @@ static int context_get(lua_State *L)
     return 1;
 }
 
-/*
- * ctx:set{fdmon=, poll_max_ns=, poll_grow=, poll_shrink=, max_batch=,
- *         thread_pool_min=, thread_pool_max=} -> ctx
- * @fdmon: "auto", "io_uring", "epoll" or "poll", from the end of this tick on;
- *         falls back to a usable one unless followed by "!"
- * @poll_max_ns: upper bound of busy polling per iteration, 0 = never
- * @max_batch: requests submitted in one go, 0 = the engine's choice
- * Values out of range raise.  nil, message, errno when "fdmon!" is unusable.
+/**
+ * ctx:set(settings: aio.Settings) -> Context!
+ *
+ * Changes settings. Raises for values out of range; `nil, message, errno` when
+ * a monitor with `!` cannot be had.
  */
 static int context_set(lua_State *L)
 {
@@ -259,10 +265,49 @@ static int context_set(lua_State *L)
     return 1;
 }
 
-/*
- * ctx:stats() -> table of counters since the context's creation
- * All only grow, except in_flight and poll_ns (the current busy-poll budget).
- * Times are nanoseconds.
+/**
+ * class aio.Counters
+ *
+ * iterations: integer - turns of the loop
+ * blocked: integer - of these, how many slept
+ * blocked_ns: integer - for how long
+ * polls: integer - busy polling phases
+ * poll_hits: integer - of these, how many found work
+ * poll_ns_total: integer - how long they took
+ * poll_ns: integer - the current budget of one; does not only grow
+ * bhs: integer - bottom halves that ran
+ * fds: integer - calls for ready descriptors
+ * timers: integer - timers that fired
+ * coroutines: integer - tasks and coroutines that were entered
+ * dispatched: integer - the sum of these four
+ * submitted: integer - I/O requests
+ * completed: integer - of these, how many have ended
+ * in_flight: integer - how many have not; does not only grow
+ * batches: integer - system calls that submitted them
+ * notifies: integer - wake-ups that were sent to it
+ * wakeups: integer - of these, how many it has received
+ * registered_buffers: integer - that the ring knows now
+ * registered_files: integer - that the ring knows now
+ * registration_failures: integer - buffers and files that it refused
+ */
+
+/**
+ * class aio.Stats: aio.Counters
+ *
+ * tasks: integer - not ended; those of a program are in its main context
+ * callback?: Hist - how long callbacks and tasks held the loop
+ * lag?: Hist - how long they had to wait for it
+ * timing_lost?: integer - times that found no room in these two
+ */
+
+/**
+ * ctx:stats() -> aio.Stats
+ *
+ * Counters since it was made. While or after `set{timing = true}`, which costs
+ * two clock readings per callback, also copies of two `aio.hist`: `callback`
+ * and `lag`. The latter counts for timers and sleeping tasks from their
+ * deadline, for other tasks from their wake-up, for others from the moment in
+ * which the loop looked.
  */
 static int context_stats(lua_State *L)
 {
@@ -270,8 +315,12 @@ static int context_stats(lua_State *L)
     return 1;
 }
 
-/* ctx:disable_external() -> ctx: pause handlers made with external=true until
- * enable_external() was called as often. */
+/**
+ * ctx:disable_external() -> Context
+ * ctx:enable_external() -> Context
+ *
+ * Pause handlers made with `external = true`, and go on; they nest.
+ */
 static int context_disable_external(lua_State *L)
 {
     LuaContext *self = context_check(L);
@@ -295,7 +344,12 @@ static int context_enable_external(lua_State *L)
     return 1;
 }
 
-/* ctx:acquire() -> ctx: take the context's recursive lock (between threads). */
+/**
+ * ctx:acquire() -> Context
+ * ctx:release() -> Context
+ *
+ * Take and give back its recursive lock, between threads.
+ */
 static int context_acquire(lua_State *L)
 {
     LuaContext *self = context_check(L);
@@ -319,9 +373,11 @@ static int context_release(lua_State *L)
     return 1;
 }
 
-/*
- * ctx:close(): close its handles and free it; idempotent.
- * Raises for the home context and in a callback of the context itself.
+/**
+ * ctx:close()
+ *
+ * Closes its handles too. May be called twice. Raises for the context the
+ * program runs in, and in its own callbacks.
  */
 static int context_close(lua_State *L)
 {
@@ -377,10 +433,39 @@ static bool context_set_default(lua_State *L, LuaContext *self, Error **errp)
     return named || !name || aio_context_set_fdmon(self->ctx, name, errp);
 }
 
-/*
- * aio.context() -> the context of the running callback or task
- * aio.context{fdmon=, ...} -> a new one, set as by ctx:set()
- * A new context runs only inside its poll().
+/**
+ * class Context (ctx)
+ *
+ * An event loop.
+ */
+
+/**
+ * alias aio.Monitor = "auto"|"io_uring"|"epoll"|"poll"|string
+ *
+ * How a loop waits; with `!` at the end it must not fall back.
+ */
+
+/**
+ * class aio.Settings
+ *
+ * fdmon?: aio.Monitor - from the end of this turn on
+ * poll_max_ns?: integer - longest busy polling before a sleep, 0 for none
+ * poll_grow?: integer - factor by which polling gets longer when it would have
+ *     paid; 0, the default, for 2
+ * poll_shrink?: integer - divisor by which it gets shorter when it was in
+ *     vain; 0, the default: it stops at once
+ * max_batch?: integer - requests submitted in one go; 0: the engine decides
+ * thread_pool_min?: integer - threads that are kept
+ * thread_pool_max?: integer - threads at most
+ * timing?: boolean - measure what `stats` calls `callback` and `lag`
+ */
+
+/**
+ * aio.context() -> Context
+ * aio.context(settings: aio.Settings) -> Context!
+ *
+ * The context of the running task or callback; with a table a new one, set up
+ * as by `ctx:set`, which runs only inside its `poll`.
  */
 static int context_get_or_new(lua_State *L)
 {

@@ -7,9 +7,11 @@
 #include "alua.h"
 #include "open.h"
 
-/*
- * aio.errname(errno) -> "ENOENT", "No such file or directory"
- * nil for a number that is no error.
+/**
+ * aio.errname(errno: integer) -> string|nil name, string? description
+ *
+ * As in `"ENOENT", "No such file or directory"`; `nil` for a number that is
+ * none.
  */
 static int errno_name(lua_State *L)
 {
@@ -25,10 +27,10 @@ static int errno_name(lua_State *L)
     return 2;
 }
 
-/*
- * aio.size(s) -> bytes
- * @s: an integer, or a string like "512", "4k", "1M", "2G" (powers of 1024)
- * Raises on anything else.
+/**
+ * aio.size(s: aio.Size) -> integer
+ *
+ * The bytes of a size as options take it. Raises for others.
  */
 static int errno_size(lua_State *L)
 {
@@ -64,6 +66,11 @@ static const luaL_Reg errno_functions[] = {
     {NULL, NULL},
 };
 
+/**
+ * aio.errno: table<string, integer>
+ *
+ * Numbers by name: `aio.errno.ENOENT`.
+ */
 void lerrno_open(lua_State *L)
 {
     alua_setfuncs(L, errno_functions);

@@ -17,14 +17,26 @@ static LuaEvent *event_check(lua_State *L)
     return alua_check(L, 1, &event_class);
 }
 
-/* sync.event() -> event, clear at first */
+/**
+ * class Event (event)
+ *
+ * A flag that stays set.
+ */
+
+/**
+ * sync.event() -> Event
+ */
 static int event_new(lua_State *L)
 {
     alua_new(L, &event_class, sizeof(LuaEvent), 0);
     return 1;
 }
 
-/* event:wait([sec]) -> true, at once when set; nil, "timeout", ETIMEDOUT */
+/**
+ * event:wait(sec?: aio.Wait) -> true!
+ *
+ * At once when it is set. Parks.
+ */
 static int event_wait(lua_State *L)
 {
     LuaEvent *self = event_check(L);
@@ -38,7 +50,11 @@ static int event_wait(lua_State *L)
     return lsync_wait_open(L, &self->waiters, task, deadline);
 }
 
-/* event:set(): from anywhere, also from callbacks; stays set */
+/**
+ * event:set()
+ *
+ * Wakes all that wait; from anywhere.
+ */
 static int event_set(lua_State *L)
 {
     LuaEvent *self = event_check(L);
@@ -50,14 +66,20 @@ static int event_set(lua_State *L)
     return 0;
 }
 
-/* event:clear() */
+/**
+ * event:clear()
+ *
+ * Takes it back.
+ */
 static int event_clear(lua_State *L)
 {
     event_check(L)->set = false;
     return 0;
 }
 
-/* event:is_set() -> boolean */
+/**
+ * event:is_set() -> boolean
+ */
 static int event_is_set(lua_State *L)
 {
     lua_pushboolean(L, event_check(L)->set);

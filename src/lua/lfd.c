@@ -190,18 +190,41 @@ static void fd_apply(lua_State *L, LuaFd *self, int index)
     fd_install(self);
 }
 
-/*
- * aio.fd(fd, {read=, write=, poll=, poll_ready=, poll_begin=, poll_end=,
- *             external=, name=, ctx=}) -> handler
- * @fd: an integer, an io file, or an object with fd, getfd or fileno
- * @read, write: called as f(handler) while the descriptor is readable (or hung
- *       up), writable; level-triggered; may not park
- * @poll: called while the loop busy-polls; true means there is work, for which
- *       poll_ready is called; poll_begin and poll_end surround a polling phase
- * @external: not called between ctx:disable_external() and enable_external()
- * Raises when the descriptor has a handler or a waiting task in that context.
- * The descriptor is not closed with the handler.  Not open: nil, message,
- * errno.
+/**
+ * alias aio.Descriptor = integer|file*|table|userdata
+ *
+ * A file descriptor: an integer, an `io` file, or an object with `fd`, `getfd`
+ * or `fileno`.
+ */
+
+/**
+ * class FdHandler (handler)
+ *
+ * Callbacks of the loop that run while a descriptor is ready.
+ */
+
+/**
+ * class aio.FdOptions
+ *
+ * read?: fun(handler: FdHandler)|false - called while it is readable or hung
+ *     up
+ * write?: fun(handler: FdHandler)|false - called while it is writable
+ * poll?: fun(): boolean|false - called when the loop busy-polls; says whether
+ *     there is work
+ * poll_ready?: fun()|false - called for the work that `poll` has found
+ * poll_begin?: fun()|false - before a polling phase
+ * poll_end?: fun()|false - after one
+ * external?: boolean - pause it under `ctx:disable_external()`
+ * name?: string - for messages; by default where it was created
+ * ctx?: Context - by default the current one
+ */
+
+/**
+ * aio.fd(fd: aio.Descriptor, options: aio.FdOptions) -> FdHandler!
+ *
+ * Watches a descriptor. `nil, message, errno` when it is not open; raises when
+ * it has a handler or a waiting task in that context. The descriptor is not
+ * closed with the handler.
  */
 static int fd_new(lua_State *L)
 {
@@ -234,9 +257,10 @@ static int fd_new(lua_State *L)
     return 1;
 }
 
-/*
- * handler:set{read=, write=, poll=, ..., external=} -> handler
- * Replace the callbacks given; false removes one; the others stay.
+/**
+ * handler:set(options: aio.FdOptions) -> FdHandler
+ *
+ * Replaces the callbacks given; `false` removes one; the others stay.
  */
 static int fd_set_callbacks(lua_State *L)
 {
@@ -249,14 +273,23 @@ static int fd_set_callbacks(lua_State *L)
     return 1;
 }
 
-/* handler:fd() -> integer */
+/**
+ * handler:fd() -> integer
+ *
+ * The descriptor.
+ */
 static int fd_number(lua_State *L)
 {
     lua_pushinteger(L, fd_check(L)->fd);
     return 1;
 }
 
-/* handler:delete(), handler:close(): stop watching; idempotent. */
+/**
+ * handler:delete()
+ * handler:close()
+ *
+ * Stop watching. The descriptor stays open. May be called twice.
+ */
 static int fd_close(lua_State *L)
 {
     LuaFd *self = alua_check(L, 1, &fd_class);

@@ -87,7 +87,12 @@ static int close_fd(lua_State *L, LuaFile *f)
     return file_result(L, f, ret, "close");
 }
 
-/* file:close() -> true; waits for the operations in flight */
+/**
+ * f:close() -> true!
+ *
+ * Waits for the I/O under way; returns late write errors, which a `<close>`
+ * cannot.
+ */
 static int file_close(lua_State *L)
 {
     LuaFile *f = alua_check(L, 1, &file_class);
@@ -209,6 +214,17 @@ static void open_class(lua_State *L)
     lua_setfield(L, -3, "__index");
 }
 
+/**
+ * file.methods: table<string, function>
+ *
+ * The methods of files, for adding to them.
+ */
+
+/**
+ * aio.file: aio.file
+ *
+ * The module of files.
+ */
 void lfile_open(lua_State *L)
 {
     lua_newtable(L);

@@ -76,27 +76,51 @@ static int run_two(lua_State *L, FileCall *fn, const char *name)
     return path_result(L, lua_tostring(L, -1), ret, name);
 }
 
+/**
+ * file.unlink(path: string) -> true!
+ *
+ * Removes a name.
+ */
 static int fs_unlink(lua_State *L)
 {
     return run_one(L, unlink_call, "unlink");
 }
 
+/**
+ * file.rmdir(path: string) -> true!
+ *
+ * Removes an empty folder.
+ */
 static int fs_rmdir(lua_State *L)
 {
     return run_one(L, rmdir_call, "rmdir");
 }
 
+/**
+ * file.rename(from: string, to: string) -> true!
+ *
+ * Gives it another name, replacing a file that has it.
+ */
 static int fs_rename(lua_State *L)
 {
     return run_two(L, rename_call, "rename");
 }
 
+/**
+ * file.link(from: string, to: string) -> true!
+ *
+ * Gives it one more name.
+ */
 static int fs_link(lua_State *L)
 {
     return run_two(L, link_call, "link");
 }
 
-/* file.symlink(target, path) */
+/**
+ * file.symlink(target: string, path: string) -> true!
+ *
+ * Makes a symbolic link at `path`.
+ */
 static int fs_symlink(lua_State *L)
 {
     return run_two(L, symlink_call, "symlink");
@@ -111,7 +135,11 @@ static mode_t opt_perm(lua_State *L, int arg, lua_Integer fallback)
     return (mode_t)perm;
 }
 
-/* file.mkdir(path [, perm]) */
+/**
+ * file.mkdir(path: string, perm?: integer) -> true!
+ *
+ * Makes a folder, `perm` being `0777` before the umask.
+ */
 static int fs_mkdir(lua_State *L)
 {
     PathCall c = {.path = lcheck_path(L, 1), .perm = opt_perm(L, 2, 0777)};
@@ -131,13 +159,44 @@ static int stat_path(lua_State *L, int flags, const char *name)
     return 1;
 }
 
-/* file.stat(path) -> table, of what a link points to */
+/**
+ * class aio.Stat
+ *
+ * type: "file"|"directory"|"link"|"block"|"char"|"fifo"|"socket"
+ * size: integer - bytes
+ * mode: integer - type and permissions
+ * perm: integer - permissions
+ * uid: integer - owner
+ * gid: integer - group
+ * nlink: integer - names
+ * ino: integer - number in its file system
+ * dev: integer - the file system
+ * rdev: integer - the device that it is
+ * blksize: integer - good size for I/O
+ * blocks: integer - of 512 bytes, that it takes
+ * atime: number - last read, in seconds since 1970
+ * mtime: number - last written
+ * ctime: number - last change of any of this
+ * btime?: number - made, where that is known
+ * dio_memory_align?: integer - of O_DIRECT, where that is known
+ * dio_offset_align?: integer - of O_DIRECT, where that is known
+ */
+
+/**
+ * file.stat(path: string) -> aio.Stat!
+ *
+ * What is known about a file, of what a link points to.
+ */
 static int fs_stat(lua_State *L)
 {
     return stat_path(L, 0, "stat");
 }
 
-/* file.lstat(path) -> table, of a link itself */
+/**
+ * file.lstat(path: string) -> aio.Stat!
+ *
+ * The same of a link itself.
+ */
 static int fs_lstat(lua_State *L)
 {
     return stat_path(L, AT_SYMLINK_NOFOLLOW, "lstat");
@@ -201,7 +260,11 @@ static int names_gc(lua_State *L)
     return 0;
 }
 
-/* file.readdir(path) -> list of names, without "." and ".."; unsorted */
+/**
+ * file.readdir(path: string) -> string[]!
+ *
+ * The names in a folder, without `.` and `..`, unsorted.
+ */
 static int fs_readdir(lua_State *L)
 {
     const char *path = lcheck_path(L, 1);

@@ -250,34 +250,57 @@ static int transfer_at(lua_State *L, const TransferKind *kind)
     return transfer_do(L, &x);
 }
 
-/* file:pread(count | buf | {buf, ...}, offset [, sec]) -> string or n */
+/**
+ * f:pread(what: aio.What, offset: integer, sec?: aio.Wait) -> string|integer!
+ *
+ * A string, or the number of bytes. May be short; `""` or 0 at the end.
+ */
 static int file_pread(lua_State *L)
 {
     static const TransferKind kind = {"pread", SPAN_READ, false};
     return transfer_at(L, &kind);
 }
 
-/* file:read_exact(count | buf | {buf, ...}, offset [, sec]): never short */
+/**
+ * f:read_exact(what: aio.What, offset: integer, sec?: aio.Wait) ->
+ *     string|integer!
+ *
+ * As `pread`, never short: `nil, message, ENODATA` when the file ends before.
+ */
 static int file_read_exact(lua_State *L)
 {
     static const TransferKind kind = {"read_exact", SPAN_READ, true};
     return transfer_at(L, &kind);
 }
 
-/* file:pwrite(string | buf | {...}, offset [, sec]) -> n */
+/**
+ * f:pwrite(what: aio.What, offset: integer, sec?: aio.Wait) -> integer!
+ *
+ * The number of bytes written, which may be short.
+ */
 static int file_pwrite(lua_State *L)
 {
     static const TransferKind kind = {"pwrite", SPAN_WRITE, false};
     return transfer_at(L, &kind);
 }
 
-/* file:write_all(string | buf | {...}, offset [, sec]) -> n: all of it */
+/**
+ * f:write_all(what: aio.What, offset: integer, sec?: aio.Wait) -> integer!
+ *
+ * As `pwrite`, but all of it.
+ */
 static int file_write_all(lua_State *L)
 {
     static const TransferKind kind = {"write_all", SPAN_WRITE, true};
     return transfer_at(L, &kind);
 }
 
+/**
+ * f:preadv(list: (Buf|string)[], offset: integer, sec?: aio.Wait) -> integer!
+ * f:pwritev(list: (Buf|string)[], offset: integer, sec?: aio.Wait) -> integer!
+ *
+ * As `pread` and `pwrite` for lists only; an empty list raises.
+ */
 static int file_preadv(lua_State *L)
 {
     static const TransferKind kind = {"preadv", SPAN_READ, false};
@@ -309,14 +332,23 @@ static int transfer_next(lua_State *L, const TransferKind *kind)
     return results;
 }
 
-/* file:read(count | buf [, sec]) -> string ("" at the end) or n */
+/**
+ * f:read(what: aio.What, sec?: aio.Wait) -> string|integer!
+ *
+ * A string, or the number of bytes, from the file's position on; `""` or 0 at
+ * the end.
+ */
 static int file_read(lua_State *L)
 {
     static const TransferKind kind = {"read", SPAN_READ, false};
     return transfer_next(L, &kind);
 }
 
-/* file:write(string | buf [, sec]) -> n: all of it */
+/**
+ * f:write(what: aio.What, sec?: aio.Wait) -> integer!
+ *
+ * The number of bytes: all of it, at the file's position.
+ */
 static int file_write(lua_State *L)
 {
     static const TransferKind kind = {"write", SPAN_WRITE, true};

@@ -45,7 +45,11 @@ static void check_range(lua_State *L, int arg, int64_t *offset, int64_t *len)
     luaL_argcheck(L, *len >= 0, arg + 1, "a length must not be negative");
 }
 
-/* file:try_lock("shared" | "exclusive" [, off [, len]]) -> boolean */
+/**
+ * f:try_lock(mode: aio.LockMode, off?: integer, len?: integer) -> boolean!
+ *
+ * Locks the range without an object and without waiting: did it?
+ */
 static int file_try_lock(lua_State *L)
 {
     static const char *const names[] = {"shared", "exclusive", NULL};
@@ -71,7 +75,11 @@ static int file_try_lock(lua_State *L)
     return file_result(L, f, ret, "lock");
 }
 
-/* file:unlock([off [, len]]) -> true */
+/**
+ * f:unlock(off?: integer, len?: integer) -> true!
+ *
+ * Unlocks the range, all of it by default.
+ */
 static int file_unlock(lua_State *L)
 {
     LuaFile *f = file_check(L);
@@ -95,7 +103,16 @@ static int64_t advise_call(void *arg)
     return -posix_fadvise(a->fd, a->offset, a->len, a->advice);
 }
 
-/* file:advise(what [, off [, len]]) -> true: how it is going to be used */
+/**
+ * alias aio.Advice =
+ *     "normal"|"sequential"|"random"|"willneed"|"dontneed"|"noreuse"
+ */
+
+/**
+ * f:advise(what: aio.Advice, off?: integer, len?: integer) -> true!
+ *
+ * Tells the kernel how the range is going to be used.
+ */
 static int file_advise(lua_State *L)
 {
     static const char *const names[] = {"normal",   "sequential", "random",

@@ -49,19 +49,32 @@ static int file_bare(lua_State *L, AioOp op, const char *name)
     return file_simple(L, f, &req, 2, name);
 }
 
-/* file:fsync([sec]) -> true: data and metadata are on the disk */
+/**
+ * f:fsync(sec?: aio.Wait) -> true!
+ *
+ * It is on the disk.
+ */
 static int file_fsync(lua_State *L)
 {
     return file_bare(L, AIO_OP_FSYNC, "fsync");
 }
 
-/* file:fdatasync([sec]) -> true: data, and what is needed to find it */
+/**
+ * f:fdatasync(sec?: aio.Wait) -> true!
+ *
+ * It is on the disk, with what is needed to find it, but without the times of
+ * the file.
+ */
 static int file_fdatasync(lua_State *L)
 {
     return file_bare(L, AIO_OP_FDATASYNC, "fdatasync");
 }
 
-/* file:nop([sec]) -> true: to the engine and back */
+/**
+ * f:nop(sec?: aio.Wait) -> true!
+ *
+ * To the engine and back, for measuring.
+ */
 static int file_nop(lua_State *L)
 {
     return file_bare(L, AIO_OP_NOP, "nop");
@@ -88,20 +101,32 @@ static int file_fallocate(lua_State *L, int mode, const char *name)
     return file_simple(L, f, &req, 4, name);
 }
 
-/* file:allocate(off, len [, sec]) -> true: blocks reserved, size grows */
+/**
+ * f:allocate(off: integer, len: integer, sec?: aio.Wait) -> true!
+ *
+ * Room is reserved, the file grows.
+ */
 static int file_allocate(lua_State *L)
 {
     return file_fallocate(L, 0, "allocate");
 }
 
-/* file:punch(off, len [, sec]) -> true: a hole, which reads as zeros */
+/**
+ * f:punch(off: integer, len: integer, sec?: aio.Wait) -> true!
+ *
+ * A hole, which reads as zeros.
+ */
 static int file_punch(lua_State *L)
 {
     return file_fallocate(L, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                           "punch");
 }
 
-/* file:zero(off, len [, sec]) -> true: zeros, without writing them */
+/**
+ * f:zero(off: integer, len: integer, sec?: aio.Wait) -> true!
+ *
+ * Zeros, without writing them.
+ */
 static int file_zero(lua_State *L)
 {
     return file_fallocate(L, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
@@ -132,7 +157,11 @@ static int64_t discard_call(void *arg)
     return ret < 0 ? -errno : 0;
 }
 
-/* file:discard(off, len) -> true: contents undefined from now on */
+/**
+ * f:discard(off: integer, len: integer) -> true!
+ *
+ * Nobody cares any more what is there.
+ */
 static int file_discard(lua_State *L)
 {
     LuaFile *f = file_check(L);
@@ -152,7 +181,11 @@ static int64_t truncate_call(void *arg)
     return ftruncate(r->fd, (off_t)r->range[0]) < 0 ? -errno : 0;
 }
 
-/* file:truncate(size) -> true */
+/**
+ * f:truncate(size: integer) -> true!
+ *
+ * Cuts it, or lets it grow by a hole.
+ */
 static int file_truncate(lua_State *L)
 {
     LuaFile *f = file_check(L);
@@ -189,13 +222,22 @@ static int file_seek(lua_State *L, int whence, const char *name)
     return 1;
 }
 
-/* file:seek_data(off) -> where data begins at or after off; ENXIO: nowhere */
+/**
+ * f:seek_data(off: integer) -> integer!
+ *
+ * Where the next data begins, at `off` or later. `ENXIO`: nowhere.
+ */
 static int file_seek_data(lua_State *L)
 {
     return file_seek(L, SEEK_DATA, "seek_data");
 }
 
-/* file:seek_hole(off) -> where the next hole begins, or the end of the file */
+/**
+ * f:seek_hole(off: integer) -> integer!
+ *
+ * Where the next hole begins, at `off` or later, or the end of the file.
+ * `ENXIO`: beyond it.
+ */
 static int file_seek_hole(lua_State *L)
 {
     return file_seek(L, SEEK_HOLE, "seek_hole");
@@ -210,7 +252,11 @@ static int64_t size_call(void *arg)
     return fstat(r->fd, &st) < 0 ? -errno : file_size_of(r->fd, &st);
 }
 
-/* file:size() -> bytes, of a file or a block device */
+/**
+ * f:size() -> integer!
+ *
+ * Its bytes, also of a block device.
+ */
 static int file_size(lua_State *L)
 {
     LuaFile *f = file_check(L);
@@ -224,7 +270,12 @@ static int file_size(lua_State *L)
     return 1;
 }
 
-/* file:stat() -> table */
+/**
+ * f:stat() -> aio.Stat!
+ * f:statx() -> aio.Stat!
+ *
+ * As `file.stat`, of the open file.
+ */
 static int file_stat(lua_State *L)
 {
     LuaFile *f = file_check(L);
@@ -244,7 +295,11 @@ static int64_t chmod_call(void *arg)
     return fchmod(r->fd, (mode_t)r->range[0]) < 0 ? -errno : 0;
 }
 
-/* file:chmod(perm) -> true */
+/**
+ * f:chmod(perm: integer) -> true!
+ *
+ * Changes who may do what.
+ */
 static int file_chmod(lua_State *L)
 {
     LuaFile *f = file_check(L);
@@ -262,7 +317,11 @@ static int64_t drop_cache_call(void *arg)
     return -posix_fadvise(r->fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
-/* file:drop_cache() -> true: later reads come from the disk */
+/**
+ * f:drop_cache() -> true!
+ *
+ * What is read next comes from the disk.
+ */
 static int file_drop_cache(lua_State *L)
 {
     LuaFile *f = file_check(L);

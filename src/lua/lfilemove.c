@@ -98,10 +98,13 @@ static int copy_fail(lua_State *L, const LuaFile *from, const LuaFile *to,
     return alua_fail(L, (int)-ret, what, "copy_range");
 }
 
-/*
- * file:copy_range(off, to, to_off, len) -> n
- * Copies inside the kernel (or shares the blocks, where the file system can).
- * Less than @len only at the end of the file.
+/**
+ * f:copy_range(off: integer, to: File, to_off: integer, len: aio.Size) ->
+ *     integer!
+ *
+ * The number of bytes that were copied to the file `to` inside the kernel, or
+ * their blocks shared where the file system can. Less than `len` only at the
+ * end.
  */
 static int file_copy_range(lua_State *L)
 {
@@ -192,11 +195,13 @@ static int splice_fail(lua_State *L, const LuaFile *f, int64_t ret)
     return file_result(L, f, ret, "splice");
 }
 
-/*
- * file:splice(off, to, to_off, len [, sec]) -> n
- * Moves up to @len bytes to @to (a file, a socket, anything with a descriptor)
- * without copying them to user space; one of both must be a pipe.  Offsets are
- * nil for what has no position.  Waits until something can be moved; 0 at the
+/**
+ * f:splice(off: integer|nil, to: aio.Descriptor, to_off: integer|nil, len:
+ *     aio.Size, sec?: aio.Wait) -> integer!
+ *
+ * The number of bytes, at most `len`, that were moved to `to`, anything with a
+ * descriptor, without a copy in user space. One of both is a pipe; an offset
+ * is `nil` for what has none. Waits until something can be moved; 0 at the
  * end.
  */
 static int file_splice(lua_State *L)

@@ -259,7 +259,52 @@ static int open_push(lua_State *L, FileOpen *o)
     return failed > 0 ? failed : 1;
 }
 
-/* file.open(path [, mode [, options]]) -> file */
+/**
+ * alias aio.Engine = "auto"|"io_uring"|"linux_aio"|"threads"|string
+ *
+ * How files are read and written; with `!` at the end it must not fall back.
+ */
+
+/**
+ * class aio.OpenOptions
+ *
+ * direct?: boolean|"try" - O_DIRECT; `"try"`: unless the file system refuses
+ * engine?: aio.Engine
+ * create?: boolean - make the file if there is none
+ * excl?: boolean - fail if there is one
+ * perm?: integer - of a new file, `0666` before the umask
+ * sync?: boolean - each write is on the disk when it returns
+ * register?: boolean - does the ring keep the file in its table, which spares
+ *     looking it up per request on the io_uring engine: `true` from the first
+ *     operation on, `false` never; by default after a few of them
+ */
+
+/**
+ * alias aio.What = integer|string|Buf|(Buf|string)[]
+ *
+ * What is read and written: a count, which yields a string; a string, to be
+ * written; a buffer or slice; or a list of buffers, filled or written one
+ * after the other (lists to be written may hold strings).
+ */
+
+/**
+ * class File (f)
+ *
+ * fd: integer - the descriptor, -1 when it is closed
+ * path: string - as it was opened
+ * engine: string - the one in use
+ * fallback: string|nil - why not the one asked for
+ * direct: boolean - is it O_DIRECT?
+ * align: integer - what addresses, offsets and lengths must be multiples of
+ * registered: boolean - is it in the ring's table?
+ */
+
+/**
+ * file.open(path: string, mode?: string, options?: aio.OpenOptions) -> File!
+ *
+ * Parks, like all of the file's I/O. `mode` as for `io.open` (`"r"` by
+ * default). Unknown options raise.
+ */
 static int file_open(lua_State *L)
 {
     FileOpen o = {.perm = 0666, .fd = -1};
@@ -270,7 +315,11 @@ static int file_open(lua_State *L)
     return open_push(L, &o);
 }
 
-/* file.tmp([folder [, options]]) -> a nameless file, gone when closed */
+/**
+ * file.tmp(folder?: string, options?: aio.OpenOptions) -> File!
+ *
+ * A file without a name, gone when closed.
+ */
 static int file_tmp(lua_State *L)
 {
     const char *env = getenv("TMPDIR");

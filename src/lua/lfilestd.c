@@ -56,19 +56,24 @@ int file_wait_readable(lua_State *L, const LuaFile *f, int64_t deadline_ns)
     return alua_timeout(L);
 }
 
-/* file.stdin() -> file */
+/**
+ * file.stdin() -> File
+ * file.stdout() -> File
+ * file.stderr() -> File
+ *
+ * A file, read and written at the position that the process has; `close`
+ * leaves the descriptor open. Flush `io.stdout` before you mix both.
+ */
 static int std_in(lua_State *L)
 {
     return push_std(L, STDIN_FILENO, "stdin");
 }
 
-/* file.stdout() -> file; flush io.stdout before you mix them */
 static int std_out(lua_State *L)
 {
     return push_std(L, STDOUT_FILENO, "stdout");
 }
 
-/* file.stderr() -> file */
 static int std_err(lua_State *L)
 {
     return push_std(L, STDERR_FILENO, "stderr");

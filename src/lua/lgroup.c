@@ -152,7 +152,25 @@ static uint64_t limit_option(lua_State *L, int arg)
     return (uint64_t)n;
 }
 
-/* aio.group(fn(g) [, {limit=n}]) -> results of fn */
+/**
+ * class Group (group)
+ *
+ * Tasks that end together.
+ */
+
+/**
+ * class aio.GroupOptions
+ *
+ * limit?: integer - how many tasks may run at a time; more wait in `spawn`
+ */
+
+/**
+ * aio.group(fn: fun(g: Group): any ..., options?: aio.GroupOptions) -> any ...
+ *
+ * The results of `fn(g)`, once every task of the group has ended. The first
+ * error, of `fn` or of a task, cancels the others and is raised at the end,
+ * the same value.
+ */
 static int group(lua_State *L)
 {
     alua_check_callable(L, 1);
@@ -195,7 +213,11 @@ static LuaGroup *check_open(lua_State *L)
     return g;
 }
 
-/* g:spawn(fn, ...) -> task; waits while the group is at its limit */
+/**
+ * group:spawn(fn: function, ...) -> Task
+ *
+ * A task of the group. Parks while `limit` of them are running.
+ */
 static int group_spawn(lua_State *L)
 {
     LuaGroup *g = check_open(L);
@@ -220,7 +242,11 @@ static int group_spawn(lua_State *L)
     return 1;
 }
 
-/* g:cancel() -> g: cancel its tasks; the body goes on */
+/**
+ * group:cancel() -> Group
+ *
+ * Cancels its tasks; `fn` goes on.
+ */
 static int group_cancel(lua_State *L)
 {
     cancel_children(check_open(L));

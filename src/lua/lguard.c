@@ -35,7 +35,18 @@ void lguard_set_owner(lua_State *L, int arg, uint64_t owner)
     guard->owner = owner;
 }
 
-/* guard:unlock(), guard:close(): unlock if it has not yet; idempotent. */
+/**
+ * class Guard (guard)
+ *
+ * Unlocks at the end of its scope.
+ */
+
+/**
+ * guard:unlock()
+ * guard:close()
+ *
+ * Unlock before that. May be called twice.
+ */
 static int guard_close(lua_State *L)
 {
     LuaGuard *guard = alua_check(L, 1, &guard_class);

@@ -27,7 +27,17 @@ static Hist *hist_check(lua_State *L, int arg)
     return &self->hist;
 }
 
-/* aio.hist() -> hist, empty */
+/**
+ * class Hist (hist)
+ *
+ * A histogram of durations.
+ */
+
+/**
+ * aio.hist() -> Hist
+ *
+ * A histogram of durations in nanoseconds, empty.
+ */
 static int hist_new(lua_State *L)
 {
     alua_new(L, &hist_class, sizeof(LuaHist), 0);
@@ -59,9 +69,10 @@ static int64_t check_ns(lua_State *L, int arg)
     return ns;
 }
 
-/*
- * hist:record(ns [, count]) -> hist
- * Count a duration, integer nanoseconds (a float is rounded), @count times.
+/**
+ * hist:record(ns: number, count?: integer) -> Hist
+ *
+ * Counts a duration (a float is rounded), `count` times.
  */
 static int hist_add(lua_State *L)
 {
@@ -77,10 +88,11 @@ static int hist_add(lua_State *L)
     return 1;
 }
 
-/*
- * hist:percentile(p) -> ns
- * What @p percent (0..100) of the durations do not exceed, within 1 %; 0 is the
- * shortest and 100 the longest exactly.  nil when nothing was recorded.
+/**
+ * hist:percentile(p: number) -> integer|nil
+ *
+ * Nanoseconds that `p` percent (0 to 100) do not exceed, to 1 %; exactly for 0
+ * and 100. `nil` when it is empty.
  */
 static int hist_get_percentile(lua_State *L)
 {
@@ -96,7 +108,11 @@ static int hist_get_percentile(lua_State *L)
     return 1;
 }
 
-/* hist:merge(other) -> hist: count everything that @other has counted. */
+/**
+ * hist:merge(other: Hist) -> Hist
+ *
+ * Counts everything that the other one has counted.
+ */
 static int hist_add_all(lua_State *L)
 {
     Hist *h = hist_check(L, 1);
@@ -108,7 +124,11 @@ static int hist_add_all(lua_State *L)
     return 1;
 }
 
-/* hist:reset() -> hist: forget everything. */
+/**
+ * hist:reset() -> Hist
+ *
+ * Forgets everything.
+ */
 static int hist_clear(lua_State *L)
 {
     hist_reset(hist_check(L, 1));
@@ -116,7 +136,12 @@ static int hist_clear(lua_State *L)
     return 1;
 }
 
-/* hist:count() -> number of durations recorded; also #hist */
+/**
+ * hist:count() -> integer
+ * #hist -> integer
+ *
+ * How many durations were recorded.
+ */
 static int hist_count(lua_State *L)
 {
     lua_pushinteger(L, (lua_Integer)hist_check(L, 1)->total);
@@ -133,7 +158,6 @@ static int push_if_any(lua_State *L, const Hist *h, double value)
     return 1;
 }
 
-/* hist:mean(), hist:stddev() -> ns, exact; nil when nothing was recorded */
 static int hist_get_mean(lua_State *L)
 {
     Hist *h = hist_check(L, 1);
@@ -148,7 +172,14 @@ static int hist_get_stddev(lua_State *L)
     return push_if_any(L, h, hist_stddev(h));
 }
 
-/* hist:min(), hist:max() -> ns, exact; nil when nothing was recorded */
+/**
+ * hist:min() -> integer|nil
+ * hist:max() -> integer|nil
+ * hist:mean() -> number|nil
+ * hist:stddev() -> number|nil
+ *
+ * Nanoseconds, exact. `nil` when it is empty.
+ */
 static int hist_get_min(lua_State *L)
 {
     lua_settop(L, 1);
@@ -180,9 +211,11 @@ static void add_duration(luaL_Buffer *b, const char *label, double ns)
     luaL_addstring(b, text);
 }
 
-/*
- * hist:summary([label]) -> "label: n=1000 mean=12.3us p50=... p90=... p99=...
- * p99.9=... max=..."
+/**
+ * hist:summary(label?: string) -> string
+ *
+ * One line: `"label: n=1000 mean=12.3us p50=... p90=... p99=... p99.9=...
+ * max=..."`.
  */
 static int hist_summary(lua_State *L)
 {
@@ -230,10 +263,11 @@ static void add_hgrm_row(luaL_Buffer *b, const Hist *h, int64_t value,
     luaL_addchar(b, '\n');
 }
 
-/*
- * hist:hgrm() -> text
- * The percentile distribution in the form that HdrHistogram plotters read, one
- * row per bucket in use; values in nanoseconds.
+/**
+ * hist:hgrm() -> string
+ *
+ * The percentile distribution for the plotters of HdrHistogram, in
+ * nanoseconds.
  */
 static int hist_hgrm(lua_State *L)
 {
@@ -280,10 +314,11 @@ static void add_json_buckets(luaL_Buffer *b, const Hist *h)
     }
 }
 
-/*
- * hist:json() -> text
- * An object with unit, count, min, max, mean, stddev, p50, p90, p99, p999 and
- * buckets, a list of [upper bound, count].
+/**
+ * hist:json() -> string
+ *
+ * An object with `unit`, `count`, `min`, `max`, `mean`, `stddev`, `p50`,
+ * `p90`, `p99`, `p999` and `buckets`, a list of [upper bound, count].
  */
 static int hist_json(lua_State *L)
 {

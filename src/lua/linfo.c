@@ -139,7 +139,34 @@ static void set_fdmon(lua_State *L, const LuaVM *vm)
     }
 }
 
-/* aio.probe() -> {version=, kernel=, libraries=, monitors=, engines=, ...} */
+/**
+ * class aio.Backend
+ *
+ * name: string
+ * usable: boolean
+ * why?: string - why it is not
+ */
+
+/**
+ * class aio.Probe
+ *
+ * version: string
+ * kernel: table<string, string> - `system`, `release`, `machine`
+ * libraries: table<string, string> - versions, as `lua`
+ * monitors: aio.Backend[] - best first
+ * fdmon?: string - the monitor in use
+ * fdmon_fallback?: string - why not the one asked for
+ * engines: aio.Backend[] - best first
+ * stacks: table<string, string|integer> - how stacks of tasks are guarded and
+ *     switched
+ * limits: table<string, integer> - of the system, as `memlock`
+ */
+
+/**
+ * aio.probe() -> aio.Probe
+ *
+ * What this machine and this build can do; what `aioctl info` shows.
+ */
 static int info_probe(lua_State *L)
 {
     lua_newtable(L);
@@ -160,7 +187,11 @@ static int info_probe(lua_State *L)
     return 1;
 }
 
-/* aio.isatty(fd) -> boolean */
+/**
+ * aio.isatty(fd: integer) -> boolean
+ *
+ * Is it a terminal?
+ */
 static int info_isatty(lua_State *L)
 {
     lua_pushboolean(L, isatty((int)luaL_checkinteger(L, 1)));

@@ -163,10 +163,13 @@ static IOThreadHandle *iothread_check(lua_State *L)
     return h;
 }
 
-/*
- * thread:call(fn, ...) -> task
- * Runs fn(...) in a task of the thread; the task returned ends when that one
- * does, the same way, and passes its cancellation on.
+/**
+ * thread:call(fn: function, ...) -> Task
+ *
+ * Runs `fn(...)` in a task there, and starts at once. The task returned ends
+ * when that one does, the same way: results, the same error with the traceback
+ * of the thread (`task:traceback()`), cancelled. Cancelling it cancels the one
+ * there, and it ends only when that has ended.
  */
 static int iothread_call(lua_State *L)
 {
@@ -178,7 +181,11 @@ static int iothread_call(lua_State *L)
     return 1;
 }
 
-/* thread:channel([n]) -> a channel made for use between threads */
+/**
+ * thread:channel(n?: integer) -> Chan
+ *
+ * A channel as of `sync.chan(n)`, shared already.
+ */
 static int iothread_channel(lua_State *L)
 {
     iothread_check(L);
@@ -189,7 +196,11 @@ static int iothread_channel(lua_State *L)
     return 1;
 }
 
-/* thread:context() -> ctx: notify() and get() only */
+/**
+ * thread:context() -> Context
+ *
+ * Its context, for `notify` and `get` only.
+ */
 static int iothread_context(lua_State *L)
 {
     IOThreadHandle *h = iothread_check(L);
@@ -198,7 +209,11 @@ static int iothread_context(lua_State *L)
     return 1;
 }
 
-/* thread:name() -> string, also of a closed one */
+/**
+ * thread:name() -> string|nil
+ *
+ * `nil` once it is closed.
+ */
 static int iothread_name(lua_State *L)
 {
     IOThreadHandle *h = alua_check(L, 1, &iothread_class);
@@ -207,7 +222,11 @@ static int iothread_name(lua_State *L)
     return 1;
 }
 
-/* thread:status() -> "running", "ended" (by itself), "closed" */
+/**
+ * thread:status() -> "running"|"ended"|"closed"
+ *
+ * `"ended"`: by `aio.stop()` in it.
+ */
 static int iothread_status(lua_State *L)
 {
     IOThreadHandle *h = alua_check(L, 1, &iothread_class);
@@ -219,6 +238,13 @@ static int iothread_status(lua_State *L)
     return 1;
 }
 
+/**
+ * thread:ref() -> IOThread
+ * thread:unref() -> IOThread
+ *
+ * A parked task is no deadlock while there is an open thread, for it might
+ * wake it. `unref` says that it will not.
+ */
 static int iothread_ref(lua_State *L)
 {
     Thread *t = iothread_check(L)->thread;

@@ -16,7 +16,17 @@ static LuaLatch *latch_check(lua_State *L)
     return alua_check(L, 1, &latch_class);
 }
 
-/* sync.latch(n) -> latch that opens after @n count_down() (0: is open) */
+/**
+ * class Latch (latch)
+ *
+ * Open once something has happened so many times.
+ */
+
+/**
+ * sync.latch(n: integer) -> Latch
+ *
+ * A latch, open once something has happened `n` times.
+ */
 static int latch_new(lua_State *L)
 {
     lua_Integer count = luaL_checkinteger(L, 1);
@@ -27,10 +37,11 @@ static int latch_new(lua_State *L)
     return 1;
 }
 
-/*
- * latch:count_down([n]) -> count that is left
- * Once (or @n times) less to wait for; from anywhere, also from callbacks.
- * Raises when that is more than is left.
+/**
+ * latch:count_down(n?: integer) -> integer left
+ *
+ * How often it still has to happen, after it has once (or `n` times) more.
+ * From anywhere; raises when that is more than is left.
  */
 static int latch_count_down(lua_State *L)
 {
@@ -50,7 +61,11 @@ static int latch_count_down(lua_State *L)
     return 1;
 }
 
-/* latch:wait([sec]) -> true, once it is open; nil, "timeout", ETIMEDOUT */
+/**
+ * latch:wait(sec?: aio.Wait) -> true!
+ *
+ * Parks until it is open.
+ */
 static int latch_wait(lua_State *L)
 {
     LuaLatch *self = latch_check(L);
@@ -64,7 +79,11 @@ static int latch_wait(lua_State *L)
     return lsync_wait_open(L, &self->waiters, task, deadline);
 }
 
-/* latch:count() -> how often it still has to happen */
+/**
+ * latch:count() -> integer
+ *
+ * What is left.
+ */
 static int latch_count(lua_State *L)
 {
     lua_pushinteger(L, latch_check(L)->count);

@@ -54,16 +54,27 @@ static int mutex_take(lua_State *L, LuaMutex *self, int64_t deadline)
     return wait.given ? 0 : alua_timeout(L);
 }
 
-/* sync.mutex() -> mutex */
+/**
+ * class Mutex (mutex)
+ *
+ * One task at a time.
+ */
+
+/**
+ * sync.mutex() -> Mutex
+ *
+ * A lock that belongs to the task that has locked it.
+ */
 static int mutex_new(lua_State *L)
 {
     alua_new(L, &mutex_class, sizeof(LuaMutex), 0);
     return 1;
 }
 
-/*
- * mutex:lock([sec]) -> true
- * nil, "timeout", ETIMEDOUT.  Raises when the calling task has the lock.
+/**
+ * mutex:lock(sec?: aio.Wait) -> true!
+ *
+ * Parks. Raises when this task has it already.
  */
 static int mutex_lock(lua_State *L)
 {
@@ -78,7 +89,11 @@ static int mutex_lock(lua_State *L)
     return results;
 }
 
-/* mutex:try_lock() -> boolean; never parks, but needs a task as the owner */
+/**
+ * mutex:try_lock() -> boolean
+ *
+ * Locks it if nobody has. Never parks.
+ */
 static int mutex_try_lock(lua_State *L)
 {
     LuaMutex *self = mutex_check(L);
@@ -120,14 +135,20 @@ void lmutex_retake(lua_State *L, LuaMutex *self, LuaTask *task)
     waitq_wait_uncancellable(&self->waiters, &wait.waiter, task);
 }
 
-/* mutex:unlock(); raises unless the calling task has the lock */
+/**
+ * mutex:unlock()
+ *
+ * Raises when another task has it, or nobody.
+ */
 static int mutex_unlock(lua_State *L)
 {
     lmutex_release(lmutex_check_held(L, 1));
     return 0;
 }
 
-/* mutex:is_locked() -> boolean */
+/**
+ * mutex:is_locked() -> boolean
+ */
 static int mutex_is_locked(lua_State *L)
 {
     lua_pushboolean(L, mutex_check(L)->owner != 0);
@@ -150,10 +171,11 @@ static const LuaGuardOps mutex_guard_ops = {
     .release = mutex_release,
 };
 
-/*
- * mutex:guard([sec]) -> guard
- * lock(), and an object that unlocks when it is closed:
- * local guard <close> = mutex:guard()
+/**
+ * mutex:guard(sec?: aio.Wait) -> Guard!
+ *
+ * `lock`, and `unlock` at the end of the scope: `local guard <close> =
+ * mutex:guard()`.
  */
 static int mutex_guard(lua_State *L)
 {

@@ -83,7 +83,11 @@ static void sock_release(LuaHandle *h)
     }
 }
 
-/* socket:close(): idempotent; tasks that wait in other methods get ECANCELED */
+/**
+ * sock:close() -> true
+ *
+ * Tasks that wait in it get `ECANCELED`. May be called twice.
+ */
 static int sock_close(lua_State *L)
 {
     LuaSock *s = alua_check(L, 1, &sock_class);
@@ -219,7 +223,11 @@ static int core_suggest(lua_State *L)
 
 /* ---- properties --------------------------------------------------------- */
 
-/* socket:fd() -> integer; -1 when closed */
+/**
+ * sock:fd() -> integer
+ *
+ * The descriptor, -1 when it is closed.
+ */
 static int sock_fd(lua_State *L)
 {
     LuaSock *s = alua_check(L, 1, &sock_class);
@@ -228,7 +236,9 @@ static int sock_fd(lua_State *L)
     return 1;
 }
 
-/* socket:is_closed() -> boolean */
+/**
+ * sock:is_closed() -> boolean
+ */
 static int sock_is_closed(lua_State *L)
 {
     LuaSock *s = alua_check(L, 1, &sock_class);
@@ -254,13 +264,21 @@ static int push_name(lua_State *L, NameCall *call, const char *name)
     return 1;
 }
 
-/* socket:name() -> address of this end */
+/**
+ * sock:name() -> Address!
+ *
+ * The address of this end.
+ */
 static int sock_name(lua_State *L)
 {
     return push_name(L, getsockname, "name");
 }
 
-/* socket:peer() -> address of the other end */
+/**
+ * sock:peer() -> Address!
+ *
+ * The address of the other end.
+ */
 static int sock_peer(lua_State *L)
 {
     return push_name(L, getpeername, "peer");

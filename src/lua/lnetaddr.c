@@ -260,7 +260,11 @@ static int address_eq(lua_State *L)
     return 1;
 }
 
-/* address:host() -> "127.0.0.1", "::1", nil for Unix addresses */
+/**
+ * address:host() -> string|nil
+ *
+ * As in `"127.0.0.1"` or `"::1"`; `nil` for Unix.
+ */
 static int address_host(lua_State *L)
 {
     const LuaAddress *a = address_check(L, 1);
@@ -275,7 +279,11 @@ static int address_host(lua_State *L)
     return 1;
 }
 
-/* address:port() -> integer, nil for Unix addresses */
+/**
+ * address:port() -> integer|nil
+ *
+ * `nil` for Unix.
+ */
 static int address_port(lua_State *L)
 {
     const LuaAddress *a = address_check(L, 1);
@@ -290,7 +298,11 @@ static int address_port(lua_State *L)
     return 1;
 }
 
-/* address:path() -> "/run/x", "@abstract", "" (no name); nil for others */
+/**
+ * address:path() -> string|nil
+ *
+ * As in `"/run/x"`, `"@abstract"` or `""` (no name); `nil` for others.
+ */
 static int address_path(lua_State *L)
 {
     const LuaAddress *a = address_check(L, 1);
@@ -303,7 +315,9 @@ static int address_path(lua_State *L)
     return 1;
 }
 
-/* address:family() -> "ipv4", "ipv6", "unix" */
+/**
+ * address:family() -> "ipv4"|"ipv6"|"unix"
+ */
 static int address_family(lua_State *L)
 {
     int family = address_check(L, 1)->net.any.sa_family;
@@ -314,7 +328,9 @@ static int address_family(lua_State *L)
     return 1;
 }
 
-/* address:type() -> "stream", "datagram", "seqpacket" */
+/**
+ * address:type() -> aio.SocketType
+ */
 static int address_type(lua_State *L)
 {
     int type = address_check(L, 1)->type;

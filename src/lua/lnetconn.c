@@ -244,9 +244,11 @@ static LuaSock *check_listener(lua_State *L)
     return s;
 }
 
-/*
- * socket:accept([sec]) -> socket
- * Out of descriptors or memory: EMFILE, ENFILE, ... after a pause of 50 ms.
+/**
+ * sock:accept(sec?: aio.Wait) -> Socket!
+ *
+ * The next connection. Parks. When descriptors run out: `EMFILE` after a pause
+ * of 50 ms.
  */
 static int sock_accept(lua_State *L)
 {
@@ -267,7 +269,11 @@ static int sock_accept(lua_State *L)
     return 1;
 }
 
-/* socket:try_accept() -> socket, or false when nobody waits.  Never parks. */
+/**
+ * sock:try_accept() -> Socket|false!
+ *
+ * The next connection, or `false` when nobody waits. Never parks.
+ */
 static int sock_try_accept(lua_State *L)
 {
     LuaSock *s = check_listener(L);

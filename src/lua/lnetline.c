@@ -151,10 +151,19 @@ static int line_push(lua_State *L, LuaSock *s, size_t n, bool keep)
     return 1;
 }
 
-/*
- * socket:recv_line([sec | {timeout=, keep=, max=}]) -> string; nil at the end
- * Without its "\n" or "\r\n" unless @keep.  What is left at the end without
- * one is a line too.  Longer than @max ("1M"): nil, message, EMSGSIZE.
+/**
+ * class aio.LineOptions
+ *
+ * timeout?: number - seconds
+ * keep?: boolean - the line with its end
+ * max?: aio.Size - longest line, `"1M"`; a longer one is an error, `EMSGSIZE`
+ */
+
+/**
+ * sock:recv_line(options?: number|aio.LineOptions) -> string!
+ *
+ * A line without its `"\n"` or `"\r\n"`; `nil` at the end. What is left there
+ * without one is a line too.
  */
 static int sock_recv_line(lua_State *L)
 {

@@ -119,9 +119,12 @@ static void fill_control(FdControl *control, const int *fds, int n,
     memcpy(CMSG_DATA(header), fds, (size_t)n * sizeof(int));
 }
 
-/*
- * socket:sendfd(fd | {fd, ...} [, data [, sec]]) -> bytes of data sent
- * @fd: an integer, or an object with a descriptor; stays open here
+/**
+ * sock:sendfd(fd: aio.Descriptor|aio.Descriptor[], data?: string, sec?:
+ *     aio.Wait) -> integer!
+ *
+ * The bytes of `data` (one zero if left out). Unix sockets only. The
+ * descriptors stay open here.
  */
 static int sock_sendfd(lua_State *L)
 {
@@ -188,8 +191,11 @@ static int fail_cut(lua_State *L, LuaSock *s, int64_t got, size_t n,
     return alua_fail(L, EMSGSIZE, lua_tostring(L, -1), call);
 }
 
-/*
- * socket:recvfrom([n | buf [, sec]]) -> string or n, address of the sender
+/**
+ * sock:recvfrom(what?: integer|Buf, sec?: aio.Wait) -> string|integer|nil,
+ *     Address|string, integer?
+ *
+ * As `recv`, and the address of the sender.
  */
 static int sock_recvfrom(lua_State *L)
 {
@@ -302,10 +308,13 @@ static int push_received(lua_State *L, FdResult *r)
     return 2;
 }
 
-/*
- * socket:recvfd([n [, sec]]) -> fd, data; {fd, ...}, data; nil alone at the end
- * At most @n bytes of data (default 4096).  Data without a descriptor: nil,
- * data.
+/**
+ * sock:recvfd(n?: integer, sec?: aio.Wait) -> integer|integer[]|nil fd,
+ *     string? data, integer? errno
+ *
+ * A descriptor (or a list of several) and at most `n` bytes of data (4096);
+ * `nil, data` when none came with it; `nil` alone at the end. They belong to
+ * the script.
  */
 static int sock_recvfd(lua_State *L)
 {

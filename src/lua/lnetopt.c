@@ -91,7 +91,15 @@ static int check_value(lua_State *L, int arg, const SockOption *o)
     return (int)value;
 }
 
-/* socket:option(name [, value]) -> value, or true */
+/**
+ * sock:option(name: string) -> boolean|integer!
+ * sock:option(name: string, value: boolean|integer|string) -> true!
+ *
+ * The value; `true` after setting it. Flags: `nodelay`, `cork`, `keepalive`,
+ * `reuseaddr`, `reuseport`, `broadcast`, `v6only`; numbers: `keepidle`,
+ * `keepinterval`, `keepcount`, `user_timeout`, `rcvbuf`, `sndbuf`, `error`
+ * (read only).
+ */
 static int sock_option(lua_State *L)
 {
     LuaSock *s = sock_check(L);

@@ -164,10 +164,13 @@ static int recv_result(lua_State *L, LuaSock *s, const RecvSpan *span,
     return 1;
 }
 
-/*
- * socket:recv([n | buf [, sec]]) -> string or n; nil alone at the end
- * At most @n bytes (64 KiB if left out) or the buffer's size; one message of a
- * datagram socket.
+/**
+ * sock:recv(what?: integer|Buf, sec?: aio.Wait) -> string|integer!
+ *
+ * A string of at most so many bytes (64 KiB if left out; never more at a
+ * time), or the number of bytes put into the buffer; `nil` alone at the end.
+ * Parks. Of datagrams one message; one that does not fit is an error,
+ * `EMSGSIZE`.
  */
 static int sock_recv(lua_State *L)
 {
@@ -201,8 +204,11 @@ static int sock_recv(lua_State *L)
     return 1;
 }
 
-/* socket:try_recv([n | buf]) -> as recv(), or false when there is nothing now.
- * Never parks. */
+/**
+ * sock:try_recv(what?: integer|Buf) -> string|integer|false!
+ *
+ * As `recv`, `false` when nothing is there. Never parks.
+ */
 static int sock_try_recv(lua_State *L)
 {
     LuaSock *s = sock_check(L);
@@ -294,10 +300,14 @@ static int exact_into(lua_State *L, LuaSock *s, LuaBuf *buf, int64_t deadline)
     return 1;
 }
 
-/*
- * socket:recv_exact(n | buf [, sec]) -> string or n, never short
- * The end before the first byte gives nil alone, later nil, message, ENODATA,
- * bytes.  The bytes that came stay for the next call (n), or are in the buffer.
+/**
+ * sock:recv_exact(what: integer|Buf, sec?: aio.Wait) -> string|integer!,
+ *     integer? so_far
+ *
+ * As `recv`, never short. The end before the first byte gives `nil` alone,
+ * later `nil, message, ENODATA`. Errors come with the number of bytes so far
+ * as a fourth value; these stay for the next call (of a count) or are in the
+ * buffer.
  */
 static int sock_recv_exact(lua_State *L)
 {

@@ -186,9 +186,11 @@ send_at_once(LuaSock *s, FileSpan *span, size_t *moved)
     return sent >= 0 || sent == -EAGAIN || sent == -EINTR ? 0 : sent;
 }
 
-/*
- * socket:send(string | buf | {...} [, sec]) -> n: all of it
- * An error or time-out comes with the bytes sent before it as a fourth value.
+/**
+ * sock:send(data: aio.Bytes, sec?: aio.Wait) -> integer!, integer? sent
+ *
+ * The number of bytes: all of them. Parks while there is no room. An error
+ * comes with the bytes sent before it as a fourth value.
  */
 static int sock_send(lua_State *L)
 {
@@ -218,8 +220,11 @@ static int sock_send(lua_State *L)
     return 1;
 }
 
-/* socket:try_send(string | buf | {...}) -> n, perhaps not all; 0 when there is
- * no room.  Never parks. */
+/**
+ * sock:try_send(data: aio.Bytes) -> integer!
+ *
+ * The number of bytes sent, perhaps not all, perhaps 0. Never parks.
+ */
 static int sock_try_send(lua_State *L)
 {
     LuaSock *s = sock_check(L);

@@ -196,10 +196,11 @@ static int64_t say_goodbye(lua_State *L, LuaSock *s, int64_t deadline_ns)
     return ret;
 }
 
-/*
- * socket:shutdown(["w" | "r" | "rw" [, sec]]) -> true
- * "w": the other side reads the end, and may still send.  With TLS this says
- * goodbye first.  A pipe is closed.
+/**
+ * sock:shutdown(how?: "r"|"w"|"rw", sec?: aio.Wait) -> true!
+ *
+ * `"w"`: the peer reads the end and may still send. With TLS this says goodbye
+ * first. A pipe is closed.
  */
 static int sock_shutdown(lua_State *L)
 {
@@ -228,7 +229,21 @@ static int sock_shutdown(lua_State *L)
     return 1;
 }
 
-/* socket:tls() -> nil, or {protocol=, cipher=, alpn=, subject=, issuer=} */
+/**
+ * class aio.TlsFacts
+ *
+ * protocol: string - `"TLSv1.3"`
+ * cipher: string
+ * alpn?: string - the protocol that both agreed on
+ * subject?: string - of the peer's certificate
+ * issuer?: string - of the peer's certificate
+ */
+
+/**
+ * sock:tls() -> aio.TlsFacts|nil
+ *
+ * What was agreed on; `nil` when there is no TLS.
+ */
 static int sock_tls(lua_State *L)
 {
     static const char *const names[] = {"protocol", "cipher", "alpn",

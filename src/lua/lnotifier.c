@@ -56,9 +56,23 @@ static void notifier_release(LuaHandle *h)
     event_notifier_cleanup(&self->notifier);
 }
 
-/*
- * aio.notifier([{name=, ctx=}]) -> notifier
- * A flag, clear at first.  nil, message, errno when no descriptor is left.
+/**
+ * class Notifier (notifier)
+ *
+ * A flag with a descriptor, that wakes a loop.
+ */
+
+/**
+ * class aio.NotifierOptions
+ *
+ * name?: string - for messages; by default where it was created
+ * ctx?: Context - by default the current one
+ */
+
+/**
+ * aio.notifier(options?: aio.NotifierOptions) -> Notifier!
+ *
+ * A flag that is down. `nil, message, errno` when no descriptor is left.
  */
 static int notifier_new(lua_State *L)
 {
@@ -90,7 +104,11 @@ static int notifier_new(lua_State *L)
     return 1;
 }
 
-/* notifier:set() -> notifier: raise the flag. */
+/**
+ * notifier:set() -> Notifier
+ *
+ * Raises the flag.
+ */
 static int notifier_set(lua_State *L)
 {
     event_notifier_set(&notifier_check(L)->notifier);
@@ -98,7 +116,11 @@ static int notifier_set(lua_State *L)
     return 1;
 }
 
-/* notifier:test_and_clear() -> was the flag up? */
+/**
+ * notifier:test_and_clear() -> boolean
+ *
+ * Was it up?
+ */
 static int notifier_test_and_clear(lua_State *L)
 {
     LuaNotifier *self = notifier_check(L);
@@ -107,10 +129,11 @@ static int notifier_test_and_clear(lua_State *L)
     return 1;
 }
 
-/*
- * notifier:handler(fn | nil) -> notifier
- * Call fn(notifier) in the loop after each set(); the flag is cleared before.
- * nil removes the handler.
+/**
+ * notifier:handler(fn: fun(notifier: Notifier)|nil) -> Notifier
+ *
+ * `fn(notifier)` runs in the loop after each `set`, with the flag down again.
+ * `nil` removes it.
  */
 static int notifier_handler(lua_State *L)
 {
@@ -132,7 +155,11 @@ static int notifier_handler(lua_State *L)
     return 1;
 }
 
-/* notifier:fd() -> the descriptor that is readable while the flag is up */
+/**
+ * notifier:fd() -> integer
+ *
+ * A descriptor that is readable while the flag is up.
+ */
 static int notifier_fd(lua_State *L)
 {
     LuaNotifier *self = notifier_check(L);
@@ -141,7 +168,11 @@ static int notifier_fd(lua_State *L)
     return 1;
 }
 
-/* notifier:close(): remove the handler, free the descriptor; idempotent. */
+/**
+ * notifier:close()
+ *
+ * Removes the handler and closes the descriptor. May be called twice.
+ */
 static int notifier_close(lua_State *L)
 {
     LuaNotifier *self = alua_check(L, 1, &notifier_class);

@@ -391,7 +391,16 @@ static int push_results(lua_State *L, Job *job)
     return cross_unpack(L, message);
 }
 
-/* aio.offload(fn, ...) -> what fn returns, from a worker thread; parks */
+/**
+ * aio.offload(fn: function, ...) -> any ...
+ *
+ * The results of `fn(...)`, which runs in a thread of the context's thread
+ * pool. Parks. For functions that compute: they find the standard library and
+ * modules, and of `aio` buffers, clocks and histograms, but no loop; global
+ * variables they set may or may not be there the next time. When the caller is
+ * cancelled it ends at once; a function that has not begun never runs, one
+ * that runs goes on to its end, and what it returns is dropped.
+ */
 static int offload(lua_State *L)
 {
     LuaVM *vm = alua_vm(L);

@@ -375,6 +375,47 @@ static void policy_start(lua_State *L, LuaPolicy *self, int64_t every_ns)
     }
 }
 
+/**
+ * class aio.PollState
+ *
+ * poll_ns: integer - what this wait was allowed
+ * block_ns: integer - how long it took in all
+ * hit: boolean - polling found the work
+ * poll_max_ns: integer - as set
+ * poll_grow: integer - as set
+ * poll_shrink: integer - as set
+ */
+
+/**
+ * class aio.Delta: aio.Counters
+ *
+ * seconds: number - that it covers
+ * cpu_ns: integer - CPU time of the thread
+ */
+
+/**
+ * class aio.Policy
+ *
+ * name?: string - for messages; default: where it was set
+ * every?: number - seconds between calls of `decide`, 1 by default
+ * decide?: fun(delta: aio.Delta, knobs: aio.CurrentSettings): aio.Settings? -
+ *     called in a timer with what `ctx:stats()` has counted since the last
+ *     call, and `ctx:get()`; what it returns is a table for `ctx:set`, or
+ *     nothing
+ * poll_ns?: fun(state: aio.PollState): number - called after each wait that
+ *     polled or slept; returns how many nanoseconds the next one may poll
+ *     before it sleeps, at most `poll_max_ns` (which must not be 0). It
+ *     replaces the rule of the loop. `state` is the same table each time
+ * set?: aio.Settings - settings to begin with
+ */
+
+/**
+ * ctx:policy() -> string|nil
+ * ctx:policy(policy: aio.Policy|nil) -> Context
+ *
+ * Sets a script that steers the context: see [aio.policy](aio.policy.md).
+ * `ctx:policy(nil)` removes it, `ctx:policy()` is its name, or `nil`.
+ */
 int lpolicy_method(lua_State *L)
 {
     LuaContext *owner = alua_check(L, 1, &lcontext_class);

@@ -133,9 +133,10 @@ void remote_push(lua_State *L, Remote *remote, int arg)
     proxy->remote = add_proxy(remote);
 }
 
-/*
- * proxy:schedule() -> proxy
- * Raises when the bh or the proxy has been closed.
+/**
+ * remote:schedule() -> RemoteBH
+ *
+ * Schedules the bottom half. Raises once either is closed.
  */
 static int remote_schedule(lua_State *L)
 {
@@ -158,7 +159,11 @@ static int remote_schedule(lua_State *L)
     return 1;
 }
 
-/* proxy:close(): the bh may be collected again; idempotent. */
+/**
+ * remote:close()
+ *
+ * Lets the bottom half be collected again.
+ */
 static int remote_close(lua_State *L)
 {
     LuaRemoteBH *self = alua_check(L, 1, &remote_class);

@@ -40,7 +40,12 @@ static void end_run(lua_State *L, LuaVM *vm, LuaTask *t, int code)
     }
 }
 
-/* aio.run(fn, ...) -> results of fn, once everything has ended */
+/**
+ * aio.run(fn: function, ...) -> any ...
+ *
+ * The results of `fn(...)`. Under a stock Lua 5.4 this runs the loop until all
+ * has ended; under `aioctl` it is a call.
+ */
 static int run(lua_State *L)
 {
     LuaVM *vm = alua_vm(L);
@@ -67,7 +72,12 @@ static int run(lua_State *L)
     return lua_gettop(L) - 1;
 }
 
-/* aio.exit([code]): end the program from anywhere; does not return */
+/**
+ * aio.exit(code?: integer)
+ *
+ * Ends the program with that status once all is closed; it does not return.
+ * `os.exit` works as well, from anywhere.
+ */
 static int aio_exit(lua_State *L)
 {
     int code = (int)luaL_optinteger(L, 1, EXIT_SUCCESS);
@@ -111,14 +121,24 @@ static void os_exit_install(lua_State *L, LuaVM *vm)
     lua_settop(L, top);
 }
 
-/* aio.stop(): cancel everything and let the program end with status 0 */
+/**
+ * aio.stop()
+ *
+ * Cancels everything; the program ends with status 0.
+ */
 static int stop(lua_State *L)
 {
     vm_request_exit(alua_vm(L), EXIT_SUCCESS);
     return 0;
 }
 
-/* aio.on_error(fn(err, traceback, origin) | nil) -> the previous one */
+/**
+ * aio.on_error(fn: fun(err: any, traceback: string|nil, origin: string)|nil)
+ *     -> function|nil
+ *
+ * The previous one. `fn(err, traceback, origin)` gets the errors that nobody
+ * receives, instead of standard error.
+ */
 static int on_error(lua_State *L)
 {
     if (!lua_isnoneornil(L, 1)) {

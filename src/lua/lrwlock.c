@@ -177,7 +177,15 @@ static int rwlock_take(lua_State *L, LuaRwlock *self, bool write,
 
 /* ---- methods ------------------------------------------------------------ */
 
-/* sync.rwlock() -> rwlock */
+/**
+ * class Rwlock (rwlock)
+ *
+ * Many readers or one writer, served in order.
+ */
+
+/**
+ * sync.rwlock() -> Rwlock
+ */
 static int rwlock_new(lua_State *L)
 {
     alua_new(L, &rwlock_class, sizeof(LuaRwlock), 0);
@@ -197,17 +205,22 @@ static int rwlock_lock(lua_State *L, bool write)
     return results;
 }
 
-/*
- * rwlock:rdlock([sec]) -> true
- * Lock for reading, beside other readers.  nil, "timeout", ETIMEDOUT.  Raises
- * when the calling task has the lock in either way.
+/**
+ * rwlock:rdlock(sec?: aio.Wait) -> true!
+ *
+ * For reading, beside other readers. Parks. Raises when this task has it
+ * already.
  */
 static int rwlock_rdlock(lua_State *L)
 {
     return rwlock_lock(L, false);
 }
 
-/* rwlock:wrlock([sec]) -> true: lock for writing, alone; as rdlock() */
+/**
+ * rwlock:wrlock(sec?: aio.Wait) -> true!
+ *
+ * For writing, alone. Parks. Raises when this task has it already.
+ */
 static int rwlock_wrlock(lua_State *L)
 {
     return rwlock_lock(L, true);
@@ -232,13 +245,17 @@ static int rwlock_try(lua_State *L, bool write)
     return 1;
 }
 
-/* rwlock:try_rdlock() -> boolean; never parks, but needs a task as the owner */
+/**
+ * rwlock:try_rdlock() -> boolean
+ * rwlock:try_wrlock() -> boolean
+ *
+ * The same if that needs no wait.
+ */
 static int rwlock_try_rdlock(lua_State *L)
 {
     return rwlock_try(L, false);
 }
 
-/* rwlock:try_wrlock() -> boolean */
 static int rwlock_try_wrlock(lua_State *L)
 {
     return rwlock_try(L, true);
@@ -254,7 +271,11 @@ static uint64_t check_held(lua_State *L, const LuaRwlock *self)
     return id;
 }
 
-/* rwlock:unlock(); raises unless the calling task has the lock */
+/**
+ * rwlock:unlock()
+ *
+ * Raises unless this task has it.
+ */
 static int rwlock_unlock(lua_State *L)
 {
     LuaRwlock *self = rwlock_check(L);
@@ -263,12 +284,13 @@ static int rwlock_unlock(lua_State *L)
     return 0;
 }
 
-/*
- * rwlock:upgrade([sec]) -> true
- * A reader becomes the writer, once the other readers are gone and before
- * anybody who waits: nothing is written in between.  nil, message, EDEADLK when
- * another reader does it already: unlock, so that it can.  After that and after
- * nil, "timeout", ETIMEDOUT the task is a reader still.
+/**
+ * rwlock:upgrade(sec?: aio.Wait) -> true!
+ *
+ * The reader is the writer, and nothing was written in between. Parks until
+ * other readers are gone. `nil, message, EDEADLK` when another reader is
+ * upgrading: unlock, so that it can. After an error the task is a reader
+ * still.
  */
 static int rwlock_upgrade(lua_State *L)
 {
@@ -296,7 +318,11 @@ static int rwlock_upgrade(lua_State *L)
     return 1;
 }
 
-/* rwlock:downgrade(): the writer becomes a reader, others may read too */
+/**
+ * rwlock:downgrade()
+ *
+ * The writer is a reader, others may read too.
+ */
 static int rwlock_downgrade(lua_State *L)
 {
     LuaRwlock *self = rwlock_check(L);
@@ -338,13 +364,17 @@ static int rwlock_guard(lua_State *L, bool write)
     return results;
 }
 
-/* rwlock:rdguard([sec]) -> guard: rdlock(), and unlock() when it is closed */
+/**
+ * rwlock:rdguard(sec?: aio.Wait) -> Guard!
+ * rwlock:wrguard(sec?: aio.Wait) -> Guard!
+ *
+ * `rdlock` or `wrlock`, and `unlock` at the end of the scope.
+ */
 static int rwlock_rdguard(lua_State *L)
 {
     return rwlock_guard(L, false);
 }
 
-/* rwlock:wrguard([sec]) -> guard: the same of wrlock() */
 static int rwlock_wrguard(lua_State *L)
 {
     return rwlock_guard(L, true);

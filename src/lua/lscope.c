@@ -64,7 +64,12 @@ static int timeout_done(lua_State *L, int status, lua_KContext ctx)
     alua_rethrow(L);
 }
 
-/* aio.timeout(sec, fn, ...) -> results of fn, or nil, "timeout", ETIMEDOUT */
+/**
+ * aio.timeout(sec: number, fn: function, ...) -> any ...
+ *
+ * The results of `fn(...)`, or `nil, "timeout", ETIMEDOUT` after cancelling
+ * what it waited for.
+ */
 static int timeout(lua_State *L)
 {
     luaL_checknumber(L, 1);
@@ -94,7 +99,12 @@ static int shield_done(lua_State *L, int status, lua_KContext ctx)
     return lua_gettop(L) - 1;
 }
 
-/* aio.shield(fn, ...) -> results of fn; cancel requests wait until it ended */
+/**
+ * aio.shield(fn: function, ...) -> any ...
+ *
+ * The results of `fn(...)`, which a cancellation does not reach: it is raised
+ * at the first wait afterwards.
+ */
 static int shield(lua_State *L)
 {
     LuaVM *vm = alua_vm(L);

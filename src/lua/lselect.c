@@ -310,13 +310,35 @@ static int run(lua_State *L, Select *s)
     return wait_for_one(L, s);
 }
 
-/*
- * aio.select(cases [, sec]) -> key, results
- * Wait until one of @cases can go on, and do only that one.  A case is a
- * channel (get), {put = chan, value = v}, a task (pjoin), a semaphore
- * (acquire), an event (wait), seconds, {fd =, want =} or something with a
- * descriptor (wait_fd).  Returns its key and what its method returns.  If
- * several can, the first of the list does.  nil, "timeout", ETIMEDOUT.
+/**
+ * alias aio.Case =
+ *     Chan|Task|Sem|Event|number|aio.PutCase|aio.FdCase|aio.Descriptor
+ *
+ * A channel (what `get` returns comes after its key), `{put = chan, value =
+ * v}`, a task (`pjoin`), an event, a semaphore (`acquire`), a number of
+ * seconds, or a descriptor: an object with one, or `{fd = fd, want = "rw"}`.
+ */
+
+/**
+ * class aio.PutCase
+ *
+ * put: Chan
+ * value: any - what to put
+ */
+
+/**
+ * class aio.FdCase
+ *
+ * fd: aio.Descriptor
+ * want?: "r"|"w"|"rw" - `"r"` by default
+ */
+
+/**
+ * aio.select(cases: table<any, aio.Case>, sec?: aio.Wait) -> any key, any ...
+ *
+ * The key of the case that could go on first, and what its method returns.
+ * Waits for the first of several things and does only that one. If several can
+ * go on, the first of the list does; keys that are no list come after it.
  */
 static int aio_select(lua_State *L)
 {

@@ -34,7 +34,17 @@ static void sem_give(LuaSem *self)
     }
 }
 
-/* sync.sem(n) -> sem with @n permits (0 or more) */
+/**
+ * class Sem (sem)
+ *
+ * A number of permits.
+ */
+
+/**
+ * sync.sem(n: integer) -> Sem
+ *
+ * A semaphore with `n` permits.
+ */
 static int sem_new(lua_State *L)
 {
     lua_Integer permits = luaL_checkinteger(L, 1);
@@ -46,7 +56,11 @@ static int sem_new(lua_State *L)
     return 1;
 }
 
-/* sem:acquire([sec]) -> true: wait for a permit; nil, "timeout", ETIMEDOUT */
+/**
+ * sem:acquire(sec?: aio.Wait) -> true!
+ *
+ * Parks until there is a permit; the longest waiter gets it.
+ */
 static int sem_acquire(lua_State *L)
 {
     LuaSem *self = sem_check(L);
@@ -71,21 +85,33 @@ static int sem_acquire(lua_State *L)
     return 1;
 }
 
-/* sem:try_acquire() -> boolean; never parks */
+/**
+ * sem:try_acquire() -> boolean
+ *
+ * Takes a permit if there is one. Never parks.
+ */
 static int sem_try_acquire(lua_State *L)
 {
     lua_pushboolean(L, sem_take(sem_check(L)));
     return 1;
 }
 
-/* sem:release(): give a permit back; from anywhere, also from callbacks */
+/**
+ * sem:release()
+ *
+ * Gives one back, from anywhere.
+ */
 static int sem_release(lua_State *L)
 {
     sem_give(sem_check(L));
     return 0;
 }
 
-/* sem:value() -> permits that are free */
+/**
+ * sem:value() -> integer
+ *
+ * The permits that are free.
+ */
 static int sem_value(lua_State *L)
 {
     lua_pushinteger(L, sem_check(L)->permits);

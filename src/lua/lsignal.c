@@ -279,11 +279,13 @@ static ParkResult waiter_wait(struct LuaSignals *s, SignalWaiter *w,
     return why;
 }
 
-/*
- * aio.wait_signal(name, ... [, sec]) -> name
- * Park until one of the signals ("INT" or "SIGINT") comes; returns its short
- * name.  After @sec: nil, "timeout", ETIMEDOUT.  Raises on an unknown name and
- * on signals that cannot be caught.
+/**
+ * aio.wait_signal(name: string, ...: string|number|{timeout: number}) ->
+ *     string!
+ *
+ * `aio.wait_signal(name, ... [, sec])`: the short name (`"USR1"`) of the
+ * signal that came, of one or more (`"INT"` or `"SIGINT"`). Parks. Raises for
+ * unknown names and for what cannot be caught.
  */
 static int wait_signal(lua_State *L)
 {
@@ -345,11 +347,17 @@ static void signal_link(struct LuaSignals *s, LuaSignal *self)
     *last = self;
 }
 
-/*
- * aio.on_signal(name, fn) -> handler
- * Run fn(name) in a new task each time the signal comes (signals that come in
- * one tick count once), until handler:close().  Keeps the program running,
- * unless handler:unref() was called.
+/**
+ * class SignalHandler (signal)
+ *
+ * A function that is called when a signal comes.
+ */
+
+/**
+ * aio.on_signal(name: string, fn: fun(name: string)) -> SignalHandler
+ *
+ * Each time, `fn(name)` runs in a task of its own. Signals that come in one
+ * turn of the loop count once.
  */
 static int on_signal(lua_State *L)
 {
@@ -377,7 +385,12 @@ static int on_signal(lua_State *L)
     return 1;
 }
 
-/* handler:close(), handler:cancel(): the signal is no longer handled. */
+/**
+ * signal:close()
+ * signal:cancel()
+ *
+ * End it: the signal is no longer handled.
+ */
 static int signal_close(lua_State *L)
 {
     LuaSignal *self = alua_check(L, 1, &signal_class);

@@ -7,7 +7,24 @@
 #include "open.h"
 #include "task_private.h"
 
-/* aio.spawn(fn, ...) -> task */
+/**
+ * alias aio.Wait = number|{timeout: number}
+ *
+ * The limit of a wait, in seconds.
+ */
+
+/**
+ * class Task (task)
+ *
+ * A function that runs beside others and may park.
+ */
+
+/**
+ * aio.spawn(fn: function, ...) -> Task
+ *
+ * Runs `fn(...)` in a new task, soon, not at once. Raises when `fn` cannot be
+ * called.
+ */
 static int spawn(lua_State *L)
 {
     LuaVM *vm = alua_vm(L);
@@ -30,7 +47,11 @@ static void sleep_until(lua_State *L, int64_t deadline)
     }
 }
 
-/* aio.sleep(sec) */
+/**
+ * aio.sleep(sec: number)
+ *
+ * Parks for `sec` seconds.
+ */
 static int aio_sleep(lua_State *L)
 {
     luaL_checknumber(L, 1);
@@ -38,7 +59,11 @@ static int aio_sleep(lua_State *L)
     return 0;
 }
 
-/* aio.yield(): let everything else that is ready run first */
+/**
+ * aio.yield()
+ *
+ * Parks until everything else that is ready has run.
+ */
 static int aio_yield(lua_State *L)
 {
     LuaTask *t = task_check_can_park(L);
@@ -91,18 +116,33 @@ static int spawn_body(lua_State *L, lua_CFunction body)
     return 1;
 }
 
+/**
+ * aio.after(sec: number, fn: function, ...) -> Task
+ *
+ * A task that sleeps, then calls `fn(...)`.
+ */
 static int after(lua_State *L)
 {
     return spawn_body(L, after_body);
 }
 
+/**
+ * aio.every(sec: number, fn: function) -> Task
+ *
+ * A task that calls `fn()` every `sec` seconds until it is cancelled or `fn`
+ * raises. Beats that were missed are left out.
+ */
 static int every(lua_State *L)
 {
     lua_settop(L, 2);
     return spawn_body(L, every_body);
 }
 
-/* aio.self() -> the running task, nil in a callback */
+/**
+ * aio.self() -> Task|nil
+ *
+ * The running task; `nil` in a callback.
+ */
 static int self(lua_State *L)
 {
     LuaVM *vm = alua_vm(L);
@@ -115,7 +155,11 @@ static int self(lua_State *L)
     return 1;
 }
 
-/* aio.tasks() -> list of all tasks that have not ended */
+/**
+ * aio.tasks() -> Task[]
+ *
+ * The tasks that have not ended.
+ */
 static int tasks(lua_State *L)
 {
     LuaVM *vm = alua_vm(L);
@@ -129,7 +173,11 @@ static int tasks(lua_State *L)
     return 1;
 }
 
-/* aio.is_cancelled(err): is it what a cancelled task raises? */
+/**
+ * aio.is_cancelled(err: any) -> boolean
+ *
+ * Is this what a cancelled task raises?
+ */
 static int is_cancelled(lua_State *L)
 {
     luaL_checkany(L, 1);

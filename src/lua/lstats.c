@@ -116,12 +116,21 @@ static lua_Integer count_handles(const LuaVM *vm)
     return n;
 }
 
-/*
- * aio.stats() -> table
- * The counters of the home context (see ctx:stats()), and of the VM: handles
- * (open), active (what keeps the program running), anchors (objects that the
- * loop may still call), tasks (not ended), ready (of these, about to run),
- * io_in_flight, lua_bytes (memory of Lua objects).
+/**
+ * class aio.AllStats: aio.Stats
+ *
+ * handles: integer - open ones
+ * active: integer - of these, what keeps the program running
+ * anchors: integer - objects that the loop may still call
+ * ready: integer - tasks that are about to run
+ * io_in_flight: integer - file operations
+ * lua_bytes: integer - memory of Lua objects
+ */
+
+/**
+ * aio.stats() -> aio.AllStats
+ *
+ * `ctx:stats()` of the main loop and counters of the program.
  */
 static int stats_get(lua_State *L)
 {
@@ -177,9 +186,21 @@ static int push_handles(lua_State *L)
     return 0;
 }
 
-/*
- * aio.handles() -> list of {kind=, name=, origin=, description=, armed=, ref=},
- * one per open handle, oldest first
+/**
+ * class aio.HandleInfo
+ *
+ * kind: string - as in `"bh"`
+ * name: string
+ * origin: string - where it was created
+ * description: string - all of that on one line
+ * armed: boolean - will it fire?
+ * ref: boolean - does it keep the program running while it is armed?
+ */
+
+/**
+ * aio.handles() -> aio.HandleInfo[]
+ *
+ * The open handles, oldest first.
  */
 static int handles_get(lua_State *L)
 {

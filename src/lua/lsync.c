@@ -72,6 +72,11 @@ uint64_t lsync_task_id(const LuaVM *vm)
     return vm->current && !vm->callback ? task_id(vm->current) : 0;
 }
 
+/**
+ * aio.sync: aio.sync
+ *
+ * The module of what tasks wait on.
+ */
 void lsync_open(lua_State *L)
 {
     lua_createtable(L, 0, 8);

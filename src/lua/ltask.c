@@ -79,7 +79,12 @@ static bool wait_end(lua_State *L, TaskHandle *h)
     return true;
 }
 
-/* t:join([sec]) -> results, or raises the task's own error value */
+/**
+ * task:join(sec?: aio.Wait) -> any ...
+ *
+ * What `fn` returned; raises its error, the same value. Parks until it has
+ * ended. Raises when a task joins itself.
+ */
 static int join(lua_State *L)
 {
     TaskHandle *h = check(L, 1);
@@ -108,7 +113,12 @@ static int push_outcome(lua_State *L, int arg, TaskHandle *h)
     return 2;
 }
 
-/* t:pjoin([sec]) -> true, results | false, error | nil, "timeout", ETIMEDOUT */
+/**
+ * task:pjoin(sec?: aio.Wait) -> boolean|nil ok, any ...
+ *
+ * `true, ...` or `false, err`; never raises because of the task. Parks as
+ * `join` does; `nil, "timeout", ETIMEDOUT` after `sec`.
+ */
 static int pjoin(lua_State *L)
 {
     TaskHandle *h = check(L, 1);
@@ -146,6 +156,11 @@ const LuaSource task_source = {
 
 /* ---- other methods ------------------------------------------------------ */
 
+/**
+ * task:cancel() -> Task
+ *
+ * Asks it to end; one that has not started never runs.
+ */
 static int cancel(lua_State *L)
 {
     TaskHandle *h = check(L, 1);
@@ -173,6 +188,9 @@ int task_state(const LuaTask *t)
     return t->state == TASK_PARKED && t->queued ? TASK_READY : t->state;
 }
 
+/**
+ * task:status() -> "ready"|"running"|"parked"|"done"|"failed"|"cancelled"
+ */
 static int status(lua_State *L)
 {
     TaskHandle *h = check(L, 1);
@@ -212,7 +230,13 @@ static int get_info(lua_State *L, const TaskHandle *h, int field)
     return lua_rawgeti(L, -1, field);
 }
 
-/* t:name([s]) -> the name, or where it was created */
+/**
+ * task:name() -> string
+ * task:name(s: string) -> Task
+ *
+ * The name, by default where it was spawned; with a string sets it and returns
+ * the task.
+ */
 static int name(lua_State *L)
 {
     TaskHandle *h = check(L, 1);
@@ -235,6 +259,11 @@ static int name(lua_State *L)
     return 1;
 }
 
+/**
+ * task:traceback() -> string|nil
+ *
+ * Where it stands, or stood when it failed; else `nil`.
+ */
 static int traceback(lua_State *L)
 {
     TaskHandle *h = check(L, 1);
@@ -265,6 +294,12 @@ static int set_unrefd(lua_State *L, bool unrefd)
     return 1;
 }
 
+/**
+ * task:ref() -> Task
+ * task:unref() -> Task
+ *
+ * Does the program wait for it? `unref`: no.
+ */
 static int ref(lua_State *L)
 {
     return set_unrefd(L, false);
@@ -275,6 +310,12 @@ static int unref(lua_State *L)
     return set_unrefd(L, true);
 }
 
+/**
+ * task:waker() -> fun() waker
+ *
+ * What ends the task's `aio.park()`. Call it: `waker()`, from anywhere, also
+ * twice or too late.
+ */
 static int waker(lua_State *L)
 {
     return waker_push(L, check(L, 1));

@@ -47,13 +47,31 @@ static void timer_release(LuaHandle *h)
     timer_del(&((LuaTimer *)h)->timer);
 }
 
-/*
- * aio.timer{fn=, clock=, name=, ctx=} -> timer
- * @fn: called as fn(timer); may not park
- * @clock: "realtime" (default: monotonic), "virtual", "host" (wall clock) or
- *         "virtual_rt"
- * @name: for messages (default: where it was created)
- * @ctx: context to run in (default: the current one)
+/**
+ * alias aio.Clock = "realtime"|"host"|"virtual"|"virtual_rt"
+ *
+ * `"realtime"` is `aio.now()`, `"host"` the wall clock (since 1970).
+ */
+
+/**
+ * class Timer (timer)
+ *
+ * A callback of the loop that runs at a time.
+ */
+
+/**
+ * class aio.TimerOptions
+ *
+ * fn: fun(timer: Timer) - called as `fn(timer)`; may not park
+ * clock?: aio.Clock - `"realtime"` by default
+ * name?: string - for messages; by default where it was created
+ * ctx?: Context - by default the current one
+ */
+
+/**
+ * aio.timer(options: aio.TimerOptions) -> Timer
+ *
+ * A timer, idle at first, that calls `fn(timer)`.
  */
 static int timer_construct(lua_State *L)
 {
@@ -97,10 +115,11 @@ static void note_due(LuaTimer *self)
     }
 }
 
-/*
- * timer:mod(deadline) -> timer
- * Fire at @deadline, absolute seconds of the timer's clock; in the past: in
- * this tick or the next one.  Replaces an earlier deadline.
+/**
+ * timer:mod(deadline: number) -> Timer
+ *
+ * Fires once at that time of its clock (absolute seconds), instead of at an
+ * earlier set one; in the past: in this turn of the loop or the next one.
  */
 static int timer_set(lua_State *L)
 {
@@ -114,7 +133,11 @@ static int timer_set(lua_State *L)
     return 1;
 }
 
-/* timer:mod_anticipate(deadline) -> timer: mod(), but never to a later time. */
+/**
+ * timer:mod_anticipate(deadline: number) -> Timer
+ *
+ * The same, but never later than it was to fire already.
+ */
 static int timer_anticipate(lua_State *L)
 {
     LuaTimer *self = timer_check(L);
@@ -127,7 +150,11 @@ static int timer_anticipate(lua_State *L)
     return 1;
 }
 
-/* timer:del() -> timer: do not fire; does nothing to an idle timer. */
+/**
+ * timer:del() -> Timer
+ *
+ * Does not fire. Does nothing to an idle timer.
+ */
 static int timer_disarm(lua_State *L)
 {
     LuaTimer *self = timer_check(L);
@@ -138,14 +165,22 @@ static int timer_disarm(lua_State *L)
     return 1;
 }
 
-/* timer:pending() -> boolean */
+/**
+ * timer:pending() -> boolean
+ *
+ * Is it going to fire?
+ */
 static int timer_is_pending(lua_State *L)
 {
     lua_pushboolean(L, timer_pending(&timer_check(L)->timer));
     return 1;
 }
 
-/* timer:deadline() -> seconds of the timer's clock, or nil when not pending */
+/**
+ * timer:deadline() -> number|nil
+ *
+ * Seconds of its clock, or `nil` when it is not pending.
+ */
 static int timer_deadline(lua_State *L)
 {
     LuaTimer *self = timer_check(L);
@@ -160,7 +195,11 @@ static int timer_deadline(lua_State *L)
     return 1;
 }
 
-/* timer:close(): delete and free; idempotent. */
+/**
+ * timer:close()
+ *
+ * Ends it. May be called twice.
+ */
 static int timer_close(lua_State *L)
 {
     LuaTimer *self = alua_check(L, 1, &timer_class);

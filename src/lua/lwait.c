@@ -280,12 +280,13 @@ int lwait_fd(lua_State *L, int fd, int want, int64_t deadline_ns)
     return waiter.got;
 }
 
-/*
- * aio.wait_fd(fd, "r" | "w" | "rw" [, sec]) -> "r" | "w" | "rw"
- * Park until the descriptor is readable, writable (an error or hang-up counts
- * as both) and return which.  Any number of tasks may wait for the same one:
- * all are woken.  After @sec: nil, "timeout", ETIMEDOUT.  Not open: nil,
- * message, errno.  Raises when the descriptor has an aio.fd handler.
+/**
+ * aio.wait_fd(fd: aio.Descriptor, want: "r"|"w"|"rw", sec?: aio.Wait) ->
+ *     "r"|"w"|"rw"!
+ *
+ * What it is ready for: readable, writable (an error or hang-up counts as
+ * both). Parks. Also from several tasks for one descriptor: all are woken.
+ * Raises when it has an `aio.fd` handler.
  */
 static int wait_fd(lua_State *L)
 {

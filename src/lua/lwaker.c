@@ -224,7 +224,12 @@ const CrossClass waker_cross = {
     .drop = waker_drop,
 };
 
-/* aio.park([sec]) -> true, or the timeout triple */
+/**
+ * aio.park(sec?: aio.Wait) -> true!
+ *
+ * Parks until the running task's waker is called. A call that came before is
+ * remembered, once.
+ */
 static int park(lua_State *L)
 {
     int64_t deadline = -1;
@@ -286,7 +291,12 @@ static int await_done(lua_State *L)
     return 1;
 }
 
-/* aio.await(function(done) ... end [, sec]) -> what done() was called with */
+/**
+ * aio.await(fn: fun(done: fun(...: any): boolean), sec?: aio.Wait) -> any ...
+ *
+ * Whatever `done` is called with, for callback interfaces: calls `fn(done)`
+ * and parks until somebody calls `done(...)`.
+ */
 static int await(lua_State *L)
 {
     LuaVM *vm = alua_vm(L);

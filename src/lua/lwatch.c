@@ -136,9 +136,35 @@ static int watch_path(lua_State *L, LuaWatch *self, int arg)
     return 0;
 }
 
-/*
- * file.watch(path [, {events = {name, ...}}]) -> watch
- * Of a folder: what happens to what is in it, but not deeper.
+/**
+ * class aio.WatchOptions
+ *
+ * events?: string[] - names of events
+ */
+
+/**
+ * class aio.WatchEvent
+ *
+ * kind: string - one of the events; `"overflow"`: the kernel has dropped some
+ * path: string - what is watched
+ * name?: string - what it happened to, in a folder
+ * dir?: true - that is a folder itself
+ * cookie?: integer - of both halves of a move
+ */
+
+/**
+ * class Watch (watch)
+ *
+ * What happens to files and folders.
+ */
+
+/**
+ * file.watch(path: string, options?: aio.WatchOptions) -> Watch!
+ *
+ * Watches a file, or what is in a folder (not deeper). Events: `"create"`,
+ * `"delete"`, `"modify"`, `"attrib"`, `"close_write"`, `"moved_from"`,
+ * `"moved_to"`, `"delete_self"`, `"move_self"`, and if asked for `"access"`,
+ * `"open"`, `"close_nowrite"`.
  */
 static int watch_new(lua_State *L)
 {
@@ -170,7 +196,11 @@ static int watch_new(lua_State *L)
     return 1;
 }
 
-/* watch:add(path) -> true: watch this one too */
+/**
+ * watch:add(path: string) -> true!
+ *
+ * Watches this one too.
+ */
 static int watch_add(lua_State *L)
 {
     LuaWatch *self = watch_check(L);
@@ -274,9 +304,10 @@ static void watch_drop(LuaWatch *self)
     }
 }
 
-/*
- * watch:next([sec]) -> {kind =, path =, name =, dir =, cookie =}
- * Waits for an event.  nil, "timeout", ETIMEDOUT.
+/**
+ * watch:next(sec?: aio.Wait) -> aio.WatchEvent!
+ *
+ * The next event. Parks.
  */
 static int watch_next(lua_State *L)
 {
@@ -309,7 +340,11 @@ static int watch_step(lua_State *L)
     return watch_next(L);
 }
 
-/* watch:iter() -> iterator of next() */
+/**
+ * watch:iter() -> fun(): aio.WatchEvent|nil
+ *
+ * An iterator over `next`.
+ */
 static int watch_iter(lua_State *L)
 {
     watch_check(L);
@@ -319,14 +354,22 @@ static int watch_iter(lua_State *L)
     return 2;
 }
 
-/* watch:fd() -> descriptor, readable while there are events */
+/**
+ * watch:fd() -> integer
+ *
+ * A descriptor that is readable while there are events.
+ */
 static int watch_fd(lua_State *L)
 {
     lua_pushinteger(L, watch_check(L)->fd);
     return 1;
 }
 
-/* watch:close(); idempotent */
+/**
+ * watch:close()
+ *
+ * Tasks that wait in it get `ECANCELED`. May be called twice.
+ */
 static int watch_close(lua_State *L)
 {
     LuaWatch *self = alua_check(L, 1, &watch_class);

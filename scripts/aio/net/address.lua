@@ -166,7 +166,16 @@ local RESOLVE_KINDS <const> = {
   family = "family", type = "socket type", timeout = "seconds",
 }
 
---- net.resolve(host [, {port=, family=, type=, timeout=}]) -> {address, ...}
+--- class aio.ResolveOptions
+--
+-- port?: integer|string - of the addresses; a number, or the name of a service
+-- family?: aio.Family
+-- type?: "stream"|"datagram"
+-- timeout?: number - seconds
+
+--- net.resolve(host: string, opts?: aio.ResolveOptions) -> Address[]!
+--
+-- Its addresses. Parks. On threads of its own: no file waits behind it.
 function address.resolve(host, opts)
   opts = check.is("table", opts, "net.resolve: options") or {}
   for key in pairs(opts) do

@@ -34,6 +34,15 @@ local KINDS <const> = {
   timeout = "seconds", family = "family", external = "boolean",
 }
 
+-- What may have been meant.
+local function accepted(use)
+  local set = {}
+  for name, takers in pairs(KNOWN) do
+    set[name] = takers[use]
+  end
+  return set
+end
+
 --- check(opts or nil, "listen" | "dial") -> table
 function options.check(opts, use)
   if opts == nil then
@@ -47,7 +56,7 @@ function options.check(opts, use)
   for key in pairs(opts) do
     if not KNOWN[key] or not KNOWN[key][use] then
       error(("net.%s: unknown option '%s'%s"):format(use, tostring(key),
-        core.suggest(tostring(key), KNOWN)), 3)
+        core.suggest(tostring(key), accepted(use))), 3)
     end
   end
   return check.fields(opts, KINDS, "net." .. use, 4)

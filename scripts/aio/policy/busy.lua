@@ -2,6 +2,9 @@
 -- processor. With one processor the loop sleeps all the same.
 local MAX_NS <const> = 1000000000
 
+--- policy.busy: aio.Policy
+--
+-- Never sleeps.
 return {
   name = "busy",
   set = { poll_max_ns = MAX_NS },

@@ -10,12 +10,13 @@ local WINDOW <const> = 128 -- waits that are looked at
 local STRIDE <const> = 16  -- waits between two looks
 local MARGIN <const> = 1.25
 
-local FIELDS <const> = { percentile = true, max_ns = true }
+local KNOWN <const> = { percentile = true, max_ns = true }
 
 local function check(options)
   is("table", options, "latency_target: options", 4)
   for name in pairs(options) do
-    assert(FIELDS[name], ("latency_target: unknown option '%s'"):format(name))
+    assert(KNOWN[name], ("latency_target: unknown option '%s' (one of "
+      .. "max_ns, percentile)"):format(tostring(name)))
   end
   local percentile = options.percentile or 90
   assert(math.type(percentile) and percentile > 0 and percentile <= 100,
@@ -35,7 +36,15 @@ local function budget(waits, percentile, max_ns)
   return ns <= max_ns and math.min(max_ns, math.ceil(ns * MARGIN)) or 0
 end
 
---- A policy of its own for each call: { percentile = 90, max_ns = 200000 }.
+--- class aio.LatencyTarget
+--
+-- percentile?: number - share of the waits, 90 by default
+-- max_ns?: integer - longest polling, 200000 by default
+
+--- policy.latency_target(options?: aio.LatencyTarget) -> aio.Policy
+--
+-- A policy that polls just long enough for that share of the waits to end
+-- without a sleep, and not at all where `max_ns` would not suffice.
 local function latency_target(options)
   local percentile, max_ns = check(options or {})
   local waits, at, seen, ns = {}, 0, 0, 0

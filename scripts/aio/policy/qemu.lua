@@ -18,4 +18,7 @@ local function poll_ns(state)
   return ns > max_ns // factor and max_ns or ns * factor
 end
 
+--- policy.qemu: aio.Policy
+--
+-- The rule of the loop, with `poll_max_ns = 32768`.
 return { name = "qemu", set = { poll_max_ns = 32768 }, poll_ns = poll_ns }

@@ -27,8 +27,14 @@ local function fill(self)
   self.filled = now
 end
 
---- sync.rate(limit [, burst]) -> rate: `limit` units a second; `burst` (one
--- second's worth, at least 1) may be taken at once after a pause.
+--- class Rate (rate)
+--
+-- So many units a second.
+
+--- sync.rate(limit: number, burst?: number) -> Rate
+--
+-- `limit` units a second; `burst`, one second's worth (at least 1) by default,
+-- may be taken at once after a pause.
 local function new(limit, burst)
   check_positive(limit, "limit", 2)
   burst = burst and check_positive(burst, "burst", 2) or math.max(limit, 1)
@@ -57,9 +63,11 @@ local function check(self, n)
   return check_positive(n, "units", 3)
 end
 
---- rate:take([n [, sec]]) -> true: wait until n units (1) may pass. When that
--- would take longer than sec: waits so long, takes nothing and returns nil,
--- "timeout", ETIMEDOUT. A task that is cancelled gives its units back.
+--- rate:take(n?: number, sec?: number) -> true!
+--
+-- Parks until `n` units (1) may pass; who asks first is served first. When
+-- that is longer than `sec` nothing is taken: `nil, "timeout", ETIMEDOUT`
+-- after so long. A task that is cancelled gives its units back.
 function rate:take(n, sec)
   n = check(self, n)
   sec = checks.seconds(sec, "rate: limit of the wait")
@@ -82,7 +90,9 @@ function rate:take(n, sec)
   return true
 end
 
---- rate:try_take([n]) -> boolean: take n units if that needs no wait.
+--- rate:try_take(n?: number) -> boolean
+--
+-- Takes `n` units (1) if that needs no wait.
 function rate:try_take(n)
   n = check(self, n)
   if wait_for(self, n) > 0 then
@@ -92,7 +102,9 @@ function rate:try_take(n)
   return true
 end
 
---- rate:set(limit [, burst]): from now on; who waits already is not hurried.
+--- rate:set(limit: number, burst?: number)
+--
+-- Changes it from now on; who waits already is not hurried.
 function rate:set(limit, burst)
   check(self)
   check_positive(limit, "limit", 2)
@@ -102,7 +114,7 @@ function rate:set(limit, burst)
   self.tokens = math.min(self.tokens, burst)
 end
 
---- rate:limit() -> limit, burst
+--- rate:limit() -> number limit, number burst
 function rate:limit()
   check(self)
   return self.limit_value, self.burst_value

@@ -188,7 +188,6 @@ static bool explain_missing(Host *host, lua_State *L, const char *name)
     Suggestion s;
 
     suggest_begin(&s, name);
-    suggest_offer(&s, "help");
     for (size_t i = 0; search_command_name(i, buf, sizeof(buf)); i++) {
         suggest_offer(&s, buf);
     }
@@ -231,19 +230,13 @@ static bool run_command(Host *host, lua_State *L, const char *name)
     return run_main_function(host, L);
 }
 
-/* "help": the same as --help; "help NAME": as NAME --help. */
+/* "help COMMAND": as COMMAND --help; all else is for the command help. */
 static bool run_help(Host *host, lua_State *L)
 {
     const char *name = host->argv[host->options.script + 1];
 
-    if (name == NULL) {
-        help_print("");
-        return true;
-    }
-    if (!search_is_command(name)) {
-        report_message(HOST_NAME, "help: no command '%s'; try '%s help'", name,
-                       HOST_NAME);
-        return false;
+    if (name == NULL || !search_is_command(name)) {
+        return run_command(host, L, "help");
     }
     lua_createtable(L, 1, 0);
     lua_pushliteral(L, "--help");

@@ -78,11 +78,13 @@ void help_print(const char *topic)
     if (all) {
         printf("%s", environment);
     }
-    printf("\nCommands (a file of that name is run as ./NAME):\n  help");
+    printf("\nCommands (a file of that name is run as ./NAME):\n ");
     for (size_t i = 0; search_command_name(i, name, sizeof(name)); i++) {
         printf(" %s", name);
     }
-    printf("\n'%s help NAME' shows the options of one.\n", HOST_NAME);
+    printf("\n'%s help NAME' shows the options of one, and tells about names "
+           "of the Lua\nAPI as aio.file.open; '%s help' lists them.\n",
+           HOST_NAME, HOST_NAME);
     if (all) {
         printf("%s", behaviour);
     }
