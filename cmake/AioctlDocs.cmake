@@ -1,6 +1,7 @@
-# What is made of the doc comments: data for `aioctl help`, types for editors,
-# manual pages, and (target html, where there is LDoc) HTML.  A stock Lua does
-# it, so that aioctl can have the data inside.
+# What is made of the doc comments and of the options that commands declare:
+# data for `aioctl help`, types for editors, manual pages, completions, and
+# (target html, where there is LDoc) HTML.  A stock Lua does it, so that aioctl
+# can have the data inside.
 find_program(LUA_PROGRAM NAMES lua5.4 lua54 lua)
 if(LUA_PROGRAM)
   execute_process(COMMAND ${LUA_PROGRAM} -e "print(_VERSION)"
@@ -15,11 +16,12 @@ endif()
 set(AIOCTL_DOC_DIR ${CMAKE_BINARY_DIR}/doc)
 set(AIOCTL_DOC_DATA ${AIOCTL_DOC_DIR}/embed/aio/doc/data.lua)
 file(GLOB DOC_SOURCES CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/doc/*.lua
+  ${CMAKE_SOURCE_DIR}/docs/aioctl.1
   ${CMAKE_SOURCE_DIR}/docs/lua-api.md ${CMAKE_SOURCE_DIR}/docs/api/*.md)
 add_custom_command(OUTPUT ${AIOCTL_DOC_DATA}
   COMMAND ${LUA_PROGRAM} ${CMAKE_SOURCE_DIR}/cmake/doc/build.lua
           ${CMAKE_SOURCE_DIR} ${AIOCTL_DOC_DIR}
-  DEPENDS ${DOC_SOURCES} ${BINDING_SOURCES} ${SCRIPTS}
+  DEPENDS ${DOC_SOURCES} ${BINDING_SOURCES} ${HOST_SOURCES} ${SCRIPTS}
           ${CMAKE_SOURCE_DIR}/CMakeLists.txt
   COMMENT "Reading doc comments" VERBATIM)
 

@@ -46,11 +46,15 @@ if(AIOCTL_LUA)
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/lua/5.4/aio)
     endif()
   endforeach()
-  install(FILES ${CMAKE_SOURCE_DIR}/docs/aioctl.1
-    DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
   # What the build makes of the doc comments; HTML only if ./dev docs made it.
   install(DIRECTORY ${CMAKE_BINARY_DIR}/doc/man/
     DESTINATION ${CMAKE_INSTALL_MANDIR})
+  install(DIRECTORY ${CMAKE_BINARY_DIR}/doc/completions/bash/
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(DIRECTORY ${CMAKE_BINARY_DIR}/doc/completions/zsh/
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(DIRECTORY ${CMAKE_BINARY_DIR}/doc/completions/fish/
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
   install(DIRECTORY ${CMAKE_BINARY_DIR}/doc/types
     DESTINATION ${CMAKE_INSTALL_DATADIR}/aioctl)
   install(DIRECTORY ${CMAKE_BINARY_DIR}/doc/ldoc/html

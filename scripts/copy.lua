@@ -7,28 +7,6 @@ local report = require "aio.cli.report"
 local units = require "aio.cli.units"
 local verify = require "aio.copy.verify"
 
-local function parse(args)
-  local parser = options.parser("copy",
-    "Copies a file or block device with many requests in flight, past the " ..
-    "page cache where possible.  Holes and blocks of zeros stay holes.")
-  parser:argument("src", "file or block device to read"):argname("SRC")
-  parser:argument("dst", "file or block device to write"):argname("DST")
-  options.add_backends(parser)
-  parser:option("--depth", "requests in flight"):argname("N")
-    :default(tostring(copy.DEPTH)):convert(options.integer(1, 1024))
-  parser:option("--block", "bytes per request"):argname("SIZE")
-    :default("1M"):convert(options.size(512))
-  parser:mutex(
-    parser:flag("--direct", "O_DIRECT or fail; default: where it works"),
-    parser:flag("--no-direct", "through the page cache"))
-  parser:flag("--verify", "read both back and compare")
-  parser:flag("--force", "write to a device that is in use")
-  parser:flag("--json", "the summary as JSON on stdout")
-  options.add_when(parser, "progress", "progress line on stderr")
-  parser:flag("-v --verbose", "say what was fallen back from")
-  return options.parse(parser, args)
-end
-
 local function direct_choice(o)
   if o.direct then
     return true
@@ -193,7 +171,7 @@ local function warn_fallback(o, result)
 end
 
 local function main(...)
-  local o = parse({ ... })
+  local o = options.parse("copy", { ... })
   if o.fdmon then
     aio.context():set { fdmon = o.fdmon }
   end

@@ -13,15 +13,6 @@ local units = require "aio.cli.units"
 local BLOCK <const> = 1 << 20
 local TAIL <const> = 777 -- odd, so that the copies show what they do with it
 
-local function parse(args)
-  local parser = options.parser("demo",
-    "Copies a generated file with each engine and compares.")
-  parser:option("--dir", "folder for the files"):argname("DIR"):default(".")
-  parser:option("--size", "bytes to copy"):argname("SIZE")
-    :default("256M"):convert(options.size(1))
-  return options.parse(parser, args)
-end
-
 -- Random enough: a block from the kernel, stamped with its number.
 local function generate(path, size)
   local seed = assert(io.open("/dev/urandom", "rb"))
@@ -109,7 +100,7 @@ What to try next:
 ]]
 
 local function main(...)
-  local o = parse({ ... })
+  local o = options.parse("demo", { ... })
   local base = ("%s/aioctl-demo-%d"):format(o.dir, aio.now_ns())
   local paths = { src = base .. ".src", dst = base .. ".dst" }
   local _ <close> = setmetatable({}, { __close = function()

@@ -7,19 +7,13 @@ local model = require "aio.doc.model"
 local options = require "aio.cli.options"
 local pager = require "aio.cli.pager"
 
-local function parse(args)
-  local parser = options.parser("help",
-    "Tells about a function (aio.file.open, file.open, open), a module, a "
-    .. "class, a type or a command; without a name lists what there is.")
-  parser:argument("name", "what to tell about"):argname("NAME"):args("?")
-  return options.parse(parser, args)
-end
-
-local o = parse { ... }
+local o = options.parse("help", { ... })
 local described = model.new(require "aio.doc.data")
 local fancy = pager.is_fancy()
 local text, meant
-if o.name then
+if o.names then
+  text = table.concat(help.names(described), "\n") .. "\n"
+elseif o.name then
   text, meant = help.text(described, o.name, fancy)
 else
   text = help.index(described, fancy)

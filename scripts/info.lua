@@ -4,14 +4,6 @@ local options = require "aio.cli.options"
 local report = require "aio.cli.report"
 local units = require "aio.cli.units"
 
-local function parse(args)
-  local parser = options.parser("info",
-    "Shows the kernel, the libraries, and which fd monitors and file " ..
-    "engines can be used here, or why not.")
-  parser:flag("--json", "as JSON")
-  return options.parse(parser, args)
-end
-
 local function print_backends(title, list)
   print(title)
   for _, row in ipairs(list) do
@@ -80,7 +72,7 @@ local KEYS <const> = {
   "limits", "name", "usable", "why", "system", "release", "machine",
 }
 
-local o = parse({ ... })
+local o = options.parse("info", { ... })
 local probe = aio.probe()
 if o.json then
   report.json(probe, KEYS)

@@ -10,37 +10,6 @@ local policies = require "aio.lab.policies"
 local report = require "aio.cli.report"
 local runs = require "aio.lab.runs"
 
-local ROUNDS_MAX <const> = 1000
-local SECONDS_MAX <const> = 3600
-
-local function seconds(text)
-  local value, message = require "aio.cli.units".parse_duration(text)
-  if value and (value < 0.01 or value > SECONDS_MAX) then
-    return nil, ("'%s' is not from 10ms to 1h"):format(text)
-  end
-  return value, message
-end
-
-local function parse(args)
-  local parser = options.parser("policy-lab",
-    "Runs a workload under several policies of the loop, and shows what each "
-    .. "costs and what latency it gives.")
-  parser:argument("workload", "a Lua file that returns a function(lab)")
-    :argname("WORKLOAD")
-  parser:argument("args", "for the workload, as lab.args"):args("*")
-  parser:option("--policies", "names, separated by commas: default, sleep, "
-    .. "qemu, latency_target[=PERCENTILE], busy, or files of one's own")
-    :argname("LIST"):default("sleep,qemu,latency_target,busy")
-    :convert(policies.parse)
-  parser:option("--rounds", "runs of each policy"):argname("N")
-    :default("3"):convert(options.integer(1, ROUNDS_MAX))
-  parser:option("--seconds", "length of a run"):argname("TIME")
-    :default("1"):convert(seconds)
-  parser:option("--html", "write a page with charts"):argname("FILE")
-  parser:flag("--json", "print JSON instead of the table")
-  return options.parse(parser, args)
-end
-
 local FORMAT <const> = "%-16s %7s %8s %6s %6s %8s %8s %8s"
 
 local function print_table(rows)
@@ -86,7 +55,7 @@ local function check_files(o)
 end
 
 local function main(...)
-  local o = parse { ... }
+  local o = options.parse("policy-lab", { ... }, { policies = policies.parse })
   check_files(o)
   local show = aio.isatty(2)
   local function tell(policy, round)

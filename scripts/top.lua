@@ -9,28 +9,6 @@ local units = require "aio.cli.units"
 local CLEAR <const> = "\27[H\27[2J"
 local TASKS_SHOWN <const> = 15
 
-local function parse(args)
-  local parser = options.parser("top",
-    "Shows what a program that runs under aioctl is doing: how busy its " ..
-    "loop is, its I/O, tasks and handles. The program has to be started " ..
-    "with --control (or AIOCTL_CONTROL=1) by the same user.")
-  parser:argument("pid", "its process id")
-    :convert(options.integer(1, 1 << 22))
-  parser:option("--interval", "seconds between two looks"):default("1s")
-    :convert(function(text)
-      local sec, message = units.parse_duration(text)
-      if sec and sec < 0.01 then
-        return nil, ("'%s' is too short (at least 10ms)"):format(text)
-      end
-      return sec, message
-    end)
-  parser:option("--count", "end after so many looks"):argname("N")
-    :convert(options.integer(1, 1 << 31))
-  parser:flag("--tracebacks", "where each task stands, once")
-  parser:flag("--json", "one look as JSON")
-  return options.parse(parser, args)
-end
-
 local function fail(...)
   report.fail("top", (...):format(select(2, ...)))
 end
@@ -182,7 +160,7 @@ local function watch(sock, o)
   end
 end
 
-local o = parse { ... }
+local o = options.parse("top", { ... })
 local sock <close> = connect(o.pid)
 if o.json then
   report.json(ask(sock, "report"), KEYS)

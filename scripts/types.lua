@@ -16,16 +16,6 @@ local LUARC <const> = ([[
 }
 ]]):format(FOLDER)
 
-local function parse(args)
-  local parser = options.parser("types",
-    "Writes types of the modules for the Lua language server to DIR/"
-    .. FOLDER .. ", and a .luarc.json that makes it look there.")
-  parser:argument("dir", "the folder of your project; default: this one")
-    :argname("DIR"):args("?")
-  parser:flag("--force", "replace a .luarc.json that says something else")
-  return options.parse(parser, args)
-end
-
 local function fail(message)
   report.fail("types", message)
 end
@@ -79,7 +69,7 @@ local function write_luarc(path, force)
   end
 end
 
-local o = parse { ... }
+local o = options.parse("types", { ... })
 local prefix = o.dir and o.dir .. "/" or ""
 write_types(prefix .. FOLDER)
 write_luarc(prefix .. ".luarc.json", o.force)

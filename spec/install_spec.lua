@@ -189,6 +189,7 @@ describe("an installed aioctl", function()
 
   it("has manual pages, the API's pages and its types", function()
     must("test -s " .. prefix .. "/share/man/man1/aioctl.1")
+    must("test -s " .. prefix .. "/share/man/man1/aioctl-copy.1")
     must("test -s " .. prefix .. "/share/man/man3/aio.file.3lua")
     must("test -s " .. prefix .. "/share/man/man7/aio-conventions.7")
     for _, page in ipairs { "lua-api.md", "aio.file.md", "c-api.md",
@@ -196,6 +197,13 @@ describe("an installed aioctl", function()
       must(("find %s/share/doc -name %s | grep -q ."):format(prefix, page))
     end
     must("test -s " .. prefix .. "/share/aioctl/types/aio/file.lua")
+  end)
+
+  it("has completions for three shells", function()
+    for _, path in ipairs { "bash-completion/completions/aioctl",
+      "zsh/site-functions/_aioctl", "fish/vendor_completions.d/aioctl.fish" } do
+      must("test -s " .. prefix .. "/share/" .. path)
+    end
   end)
 
   it("has help about functions", function()

@@ -6,11 +6,14 @@
 -- OUT/embed  what becomes part of aioctl, for aioctl help and aioctl types
 -- OUT/types  types for the Lua language server
 -- OUT/man    manual pages
+-- OUT/completions  of bash, zsh and fish
 -- OUT/ldoc   what LDoc makes HTML of
 local root, out = table.unpack(arg)
 package.path = ("%s/cmake/?.lua;%s/scripts/?.lua;"):format(root, root)
   .. package.path
 
+local commands = require "doc.commands"
+local complete = require "doc.complete"
 local collect = require "doc.collect"
 local ldoc = require "doc.ldoc"
 local man = require "doc.man"
@@ -54,9 +57,12 @@ if out then
   for _, block in ipairs(data.blocks) do
     block.line = nil -- changes with every edit
   end
+  data.program, data.host = nil, nil -- for manual pages only
   write(out .. "/embed/aio/doc/data.lua", serialize(data))
   stubs.files(described, writer(out .. "/types"))
   man.files(described, writer(out .. "/man"))
+  commands.files(described, writer(out .. "/man"))
+  complete.files(described, writer(out .. "/completions"))
   ldoc.files(described, writer(out .. "/ldoc"))
 else
   markdown.pages(described, function(page, text)

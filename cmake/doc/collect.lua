@@ -1,6 +1,7 @@
 --- doc.collect - the sources of this project -> the data of aio.doc.model.
 --
 -- For building and testing; a program that is installed has the result.
+local host = require "doc.host"
 local model = require "aio.doc.model"
 local read = require "doc.read"
 
@@ -44,10 +45,14 @@ local function commands(root)
   local list = {}
   for path in pipe:lines() do
     local name, summary = slurp(root .. "/" .. path)
-      :match("^%-%-%- aioctl (%S+) %- ([^\n]+)")
+      :match("^%-%-%- aioctl (%S+) %- ([^\n]-)%.?\n")
     assert(name and "scripts/" .. name .. ".lua" == path,
       path .. ":1: '--- aioctl NAME - summary' expected")
-    list[#list + 1] = { name = name, summary = summary }
+    local command = dofile(("%s/scripts/aio/commands/%s.lua"):format(root,
+      name))
+    assert(command.name == name, path .. ": declared under another name")
+    command.summary = summary
+    list[#list + 1] = command
   end
   assert(pipe:close())
   return list
@@ -66,6 +71,11 @@ function collect.data(root)
     end
   end
   data.commands = commands(root)
+  data.program = slurp(root .. "/docs/aioctl.1")
+  data.host = {
+    long = host.long_options(slurp(root .. "/src/lua/host/options.c")),
+    short = host.short_options(slurp(root .. "/src/lua/host/help.c")),
+  }
   data.version = slurp(root .. "/CMakeLists.txt")
     :match("project%(aioctl VERSION ([%d.]+)")
   return data

@@ -9,10 +9,13 @@ local man = {}
 
 -- ---- troff ----------------------------------------------------------------
 
-local function escape(s)
+--- Text of code, as it is.
+function man.escape(s)
   return (s:gsub("\\", "\\e"):gsub("%-", "\\-"):gsub("→", "\\(->")
     :gsub("…", "..."):gsub("'", "\\(aq"):gsub("`", "\\(ga"))
 end
+
+local escape = man.escape
 
 local function prose(s)
   return (s:gsub("\\", "\\e"):gsub("→", "\\(->"):gsub("…", "..."))

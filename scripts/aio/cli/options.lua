@@ -1,7 +1,9 @@
 --- aio.cli.options - the option parser of the commands.
 --
--- lua-argparse with converters for what storage commands take, errors in the
--- form "aioctl copy: ...", and exit status 1 for them.
+-- lua-argparse, told what a command declares (aio.commands.copy, ...), with
+-- converters for what storage commands take, errors in the form "aioctl copy:
+-- ...", and exit status 1 for them.
+local shared = require "aio.commands.shared"
 local suggest = require "aio.cli.suggest"
 local units = require "aio.cli.units"
 
@@ -20,14 +22,6 @@ local function load_argparse()
   os.exit(1)
 end
 
---- A parser for the command called name.
-function options.parser(name, description)
-  local parser = load_argparse()("aioctl " .. name, description)
-  parser:usage_max_width(79)
-  parser:help_max_width(79)
-  return parser
-end
-
 -- argparse does not say whose value a converter refuses.
 local function name_in_errors(option)
   local convert = option._convert
@@ -40,20 +34,6 @@ local function name_in_errors(option)
       return value
     end)
   end
-end
-
---- Parses args; on an error prints it with a hint and exits with 1.
-function options.parse(parser, args)
-  for _, option in ipairs(parser._options) do
-    name_in_errors(option)
-  end
-  local ok, result = parser:pparse(args)
-  if ok then
-    return result
-  end
-  local name = parser._name
-  io.stderr:write(("%s: %s\nTry '%s --help'.\n"):format(name, result, name))
-  os.exit(1)
 end
 
 --- Converter: one of words.  With forceable, also a word with "!" at its end.
@@ -95,24 +75,97 @@ function options.integer(min, max)
   end
 end
 
-options.ENGINES = { "auto", "io_uring", "linux_aio", "threads" }
-options.FDMONS = { "auto", "io_uring", "epoll", "poll" }
-
---- Adds --engine and --fdmon.
-function options.add_backends(parser)
-  parser:option("--engine",
-      "how files are read and written: " ..
-      table.concat(options.ENGINES, ", ") .. "; '!' at the end: or fail")
-    :argname("ENGINE"):convert(options.choice(options.ENGINES, true))
-  parser:option("--fdmon",
-      "how the loop waits: " .. table.concat(options.FDMONS, ", "))
-    :argname("MONITOR"):convert(options.choice(options.FDMONS, true))
+--- Converter: a duration of at least least, at most most if that is given, in
+-- seconds.
+function options.seconds(least, most)
+  local min = units.parse_duration(least)
+  local max = most and units.parse_duration(most)
+  return function(text)
+    local value, message = units.parse_duration(text)
+    if value and max and (value < min or value > max) then
+      return nil, ("'%s' is not from %s to %s"):format(text, least, most)
+    elseif value and value < min then
+      return nil, ("'%s' is too short (at least %s)"):format(text, least)
+    end
+    return value, message
+  end
 end
 
---- Adds --NAME with auto, always or never.
-function options.add_when(parser, name, description)
-  parser:option("--" .. name, description):argname("WHEN"):default("auto")
-    :convert(options.choice({ "auto", "always", "never" }))
+-- ---- from a declaration to what it parses ----------------------------------
+
+local function converter(kind, own)
+  if kind then
+    return own and own[kind[1]]
+      or options[kind[1]](table.unpack(kind, 2))
+  end
+end
+
+local function add_option(parser, option, own)
+  local names = (option.short and "-" .. option.short .. " " or "") .. "--"
+    .. option.name
+  if not option.value then
+    return parser:flag(names, option.text)
+  end
+  local result = parser:option(names, option.text):argname(option.value)
+  if option.default then
+    result:default(option.default)
+  end
+  local convert = converter(option.kind, own)
+  return convert and result:convert(convert) or result
+end
+
+local function add_options(parser, command, own)
+  local made = {}
+  local list = shared.options_of(command)
+  for _, option in ipairs(list) do
+    made[option.name] = add_option(parser, option, own)
+  end
+  for _, option in ipairs(list) do
+    if option.excludes then
+      parser:mutex(made[option.name], made[option.excludes])
+    end
+  end
+end
+
+local function add_arguments(parser, command, own)
+  for _, argument in ipairs(command.arguments or {}) do
+    local result = parser:argument(argument[1], argument[3])
+      :argname(argument[2])
+    if argument.count then
+      result:args(argument.count)
+    end
+    local convert = converter(argument.kind, own)
+    if convert then
+      result:convert(convert)
+    end
+  end
+end
+
+--- The parser of a declared command; own = {kind = converter} for kinds that
+-- only this command has.
+function options.parser(command, own)
+  local parser = load_argparse()("aioctl " .. command.name, command.text)
+  parser:usage_max_width(79)
+  parser:help_max_width(79)
+  add_arguments(parser, command, own)
+  add_options(parser, command, own)
+  return parser
+end
+
+--- Parses args as the command called name declares; on an error prints it with
+-- a hint and exits with 1.
+function options.parse(name, args, own)
+  local parser = options.parser(require("aio.commands." .. name), own)
+  for _, option in ipairs(parser._options) do
+    name_in_errors(option)
+  end
+  local ok, result = parser:pparse(args)
+  if ok then
+    return result
+  end
+  name = parser._name
+  io.stderr:write(("%s: %s\nTry '%s --help'.\n"):format(name, result, name))
+  os.exit(1)
 end
 
 return options

@@ -133,6 +133,21 @@ function help.text(self, name, bold)
   return show_choice(self, all, bold)
 end
 
+--- All names that there is help for, as they are written in full.
+function help.names(self)
+  local list = {}
+  for _, command in ipairs(self.commands) do
+    list[#list + 1] = command.name
+  end
+  for _, page in ipairs(self.pages) do
+    list[#list + 1] = page.name
+  end
+  for _, name in ipairs(self.names) do
+    list[#list + 1] = self:full_name(name)
+  end
+  return list
+end
+
 --- All that there is help for.
 function help.index(self, bold)
   local out = show(bold)

@@ -132,7 +132,8 @@ end
 function model.new(data)
   local self = setmetatable({
     pages = data.pages, blocks = data.blocks, version = data.version,
-    commands = data.commands,
+    commands = data.commands, host = data.host,
+    program = data.program,
     owners = {}, -- word -> {kind=, name=, ...}
     found = {},  -- name -> {name=, entry=, block=, overloads={entry, ...}}
     names = {},  -- all of them

@@ -181,37 +181,96 @@ static bool apply_glib(HostOptions *options, const char *value)
     return true;
 }
 
+/* What a comment says is for the manual page, the string for --help. */
 const HostLongOption host_long_options[] = {
+    /**
+     * How the loop waits: `auto`, `io_uring`, `epoll` or `poll`; with ! at the
+     * end, or fail.
+     */
     {"fdmon", "M", "AIOCTL_FDMON",
      "auto, io_uring, epoll, poll; M! refuses to fall back", false,
      apply_fdmon},
+    /**
+     * How files are read and written: `auto`, `io_uring`, `linux_aio` or
+     * `threads`; with ! at the end, or fail.
+     */
     {"engine", "E", "AIOCTL_ENGINE",
      "auto, io_uring, linux_aio, threads; E! as above", false, apply_engine},
+    /**
+     * End the program with status 124 after that time, a number of seconds or
+     * one with `ns`, `us`, `ms`, `s`, `m` or `h`.
+     */
     {"timeout", "SEC", "AIOCTL_TIMEOUT",
      "end the program after SEC seconds with status 124", false, apply_timeout},
+    /**
+     * What an error that nobody receives does: it is printed, and the program
+     * ends (`exit`, the default) or goes on.
+     */
     {"on-error", "log|exit", "AIOCTL_ON_ERROR",
      "what an error nobody receives does (default exit)", false,
      apply_on_error},
+    /**
+     * All Lua states of the program together may use that much memory (as
+     * `64M`, at least `256k`); what would be more is the error "not enough
+     * memory" of whoever asked. Buffers and stacks of tasks are not counted. 0
+     * for no limit.
+     */
     {"memory-limit", "SIZE", "AIOCTL_MEMORY_LIMIT",
      "what all of Lua may use together, as 64M", false, apply_memory_limit},
+    /**
+     * Compile the scripts named (all of them; standard input without any) and
+     * the code of `-e`, and run nothing. Says what is wrong with each, and ends
+     * with 1 if anything is.
+     */
     {"check", NULL, NULL, "compile the scripts named and run nothing", false,
      apply_check},
+    /**
+     * Wait in the default main loop of GLib, of which the loop becomes a
+     * source, so that modules that use GLib are called back. Loads GLib, which
+     * is not needed otherwise. What GLib has to do does not keep the program
+     * running.
+     */
     {"glib", NULL, "AIOCTL_GLIB",
      "wait in GLib's default main loop, for modules that use it", true,
      apply_glib},
+    /**
+     * Write what ran when to FILE, in the trace event format of Chrome: ticks
+     * and waits of the loop, callbacks, slices of tasks, file operations in
+     * flight. Open it in chrome://tracing or ui.perfetto.dev.
+     */
     {"trace", "FILE", "AIOCTL_TRACE",
      "write what ran when, for chrome://tracing or ui.perfetto.dev", true,
      apply_trace},
+    /**
+     * Open a socket in `$XDG_RUNTIME_DIR` (or /tmp) on which `aioctl top` asks
+     * what the program is doing. Only its owner may open it.
+     */
     {"control", NULL, "AIOCTL_CONTROL",
      "open a socket on which 'aioctl top PID' asks what goes on", true,
      apply_control},
+    /**
+     * Tell on standard error when a callback or a task holds the loop for
+     * longer than that, in any thread with a loop: its name, where it was
+     * created, and a traceback of where it stands. Uses the signal URG. 0 for
+     * no.
+     */
     {"slow", "SEC", "AIOCTL_SLOW",
      "tell what holds the loop for longer, and where it stands", false,
      apply_slow},
+    /**
+     * Print the counters of the loop at the end, how long callbacks and tasks
+     * held it and how late they were; in JSON on one line, times in
+     * nanoseconds.
+     */
     {"stats", "[=json]", "AIOCTL_STATS",
      "print the loop's counters and times at the end", true, apply_stats},
+    /**
+     * Show the versions of the program, the kernel and the libraries, the
+     * monitors and the engines.
+     */
     {"version", NULL, NULL, "version, kernel, fd monitors, engines, libraries",
      false, apply_version},
+    /** Show the options; all of them with their environment variables. */
     {"help", "[=all]", NULL, "this text; --help=all for every option", false,
      apply_help},
     {NULL, NULL, NULL, NULL, false, NULL},
