@@ -28,6 +28,7 @@ add_custom_command(OUTPUT ${AIOCTL_DOC_DATA}
 find_program(LDOC_PROGRAM ldoc)
 if(LDOC_PROGRAM)
   add_custom_target(html
+    COMMAND ${CMAKE_COMMAND} -E rm -rf html
     COMMAND ${LDOC_PROGRAM} -q .
     DEPENDS ${AIOCTL_DOC_DATA}
     WORKING_DIRECTORY ${AIOCTL_DOC_DIR}/ldoc

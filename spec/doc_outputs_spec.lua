@@ -160,10 +160,24 @@ describe("the HTML", function()
     local folder = host.lines("mktemp -d")[1]
     finally(function() host.run("rm -r " .. host.quote(folder)) end)
     local output, status = host.run(("cp -r %s/ldoc %s && cd %s/ldoc && "
-      .. "ldoc -q ."):format(host.quote(DOC), host.quote(folder),
+      .. "rm -rf html && ldoc -q ."):format(host.quote(DOC), host.quote(folder),
       host.quote(folder)))
     assert.equal(0, status, output)
-    local text = host.run("cat " .. host.quote(folder) .. "/ldoc/html/*/*.html")
+    local pages = host.lines("ls " .. host.quote(folder)
+      .. "/ldoc/html/*/*.html")
+    local text, links = {}, 0
+    for i, path in ipairs(pages) do
+      text[i] = host.read(path)
+      for link in text[i]:gmatch('href="([^"#:]+)"') do
+        links = links + 1
+        assert(io.open(path:match("^(.*/)") .. link), path .. ": " .. link)
+          :close()
+      end
+    end
+    assert.is_true(links > 100)
+    text = table.concat(text)
+    assert.is_nil(text:find("```", 1, true))
+    assert.matches("<code>direct%?: boolean", text)
     each_name(function(name, found)
       if found.entry.kind == "function" then
         assert(text:find(name, 1, true), name)

@@ -31,13 +31,32 @@ local function is_same(path, text)
   return file and file:close() and same
 end
 
+local written = {}
+
+local function quote(path)
+  return "'" .. path:gsub("'", "'\\''") .. "'"
+end
+
+-- What an earlier build has left behind, but for what LDoc has made.
+local function sweep(folder)
+  local pipe = assert(io.popen(("find %s -type f -not -path '*/html/*'")
+    :format(quote(folder)), "r"))
+  for path in pipe:lines() do
+    if not written[path] then
+      assert(os.remove(path))
+    end
+  end
+  pipe:close()
+end
+
 local function write(path, text)
+  written[path] = true
   if is_same(path, text) then
     return
   end
   local folder = path:match("^(.*)/")
   if not made[folder] then
-    assert(os.execute("mkdir -p '" .. folder:gsub("'", "'\\''") .. "'"))
+    assert(os.execute("mkdir -p " .. quote(folder)))
     made[folder] = true
   end
   local file = assert(io.open(path, "wb"))
@@ -64,6 +83,7 @@ if out then
   commands.files(described, writer(out .. "/man"))
   complete.files(described, writer(out .. "/completions"))
   ldoc.files(described, writer(out .. "/ldoc"))
+  sweep(out)
 else
   markdown.pages(described, function(page, text)
     write(root .. "/" .. page.path, text)

@@ -12,7 +12,7 @@ local CONFIG <const> = [[
 project = "aioctl"
 title = "aioctl %s: the Lua API"
 description = "Tasks, files, sockets and threads around an event loop"
-format = "markdown"
+format = "discount"
 all = false
 no_space_before_args = true
 sort = false
@@ -20,7 +20,7 @@ file = { %s }
 topics = { %s }
 dir = "html"
 custom_display_name_handler = function(item, default)
-  return item.tags.display and item.tags.display[1] or default
+  return item.tags.display and item.tags.display[1] or default(item)
 end
 custom_tags = { { "display", hidden = true } }
 ]]
@@ -50,10 +50,18 @@ local function type_text(found)
   return table.concat(lines, "\n")
 end
 
+-- Links between the pages of docs lead to the topics.
+local function relink(markdown, folder)
+  return (markdown:gsub("%]%([^)]-([%w.-]+)%.md%)", function(name)
+    name = name == "lua-api" and "conventions" or name:gsub("%.", "-")
+    return "](" .. (folder or "") .. name .. ".md.html)"
+  end))
+end
+
 local function add_item(out, self, entry, text)
   local call, result = words.signature(entry)
   out[#out + 1] = "---"
-  comment(out, text)
+  comment(out, relink(text, "../topics/"))
   if result then
     comment(out, "\n" .. (entry.kind == "field" and "Type: " or "Returns ")
       .. code(result))
@@ -85,12 +93,17 @@ local function file_text(self, owner, summary)
   return table.concat(out, "\n") .. "\n"
 end
 
+-- LDoc ends the name of a topic at its first dot.
+local function topic_name(page)
+  return page.name:gsub("%.", "-") .. ".md"
+end
+
 -- The page as a topic, without what is in the items.
 local function topic_text(page)
   local out = {}
   for _, part in ipairs(page.parts) do
     if type(part) == "string" then
-      out[#out + 1] = part
+      out[#out + 1] = relink(part)
     else
       for _, name in ipairs(part) do
         out[#out + 1] = "\n* " .. code(name)
@@ -109,8 +122,9 @@ function ldoc.files(self, visit)
     visit(owner.name .. ".lua", file_text(self, owner, summary))
   end
   for _, page in ipairs(self.pages) do
-    topics[#topics + 1] = ("%q"):format("topics/" .. page.name .. ".md")
-    visit("topics/" .. page.name .. ".md", topic_text(page))
+    local topic = "topics/" .. topic_name(page)
+    topics[#topics + 1] = ("%q"):format(topic)
+    visit(topic, topic_text(page))
     local owner = self.owners[page.name:match("[^.]+$")]
     if owner then
       add(owner, page.summary)
