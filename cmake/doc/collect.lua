@@ -73,7 +73,7 @@ function collect.data(root)
   data.commands = commands(root)
   data.program = slurp(root .. "/docs/aioctl.1")
   data.host = {
-    long = host.long_options(slurp(root .. "/src/lua/host/options.c")),
+    long = host.long_options(slurp(root .. "/src/lua/host/longopt.c")),
     short = host.short_options(slurp(root .. "/src/lua/host/help.c")),
   }
   data.version = slurp(root .. "/CMakeLists.txt")

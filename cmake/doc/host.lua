@@ -1,6 +1,6 @@
 --- doc.host - the options of the program itself, from the tables in C.
 --
--- src/lua/host/options.c has one row for each long option, with the text of the
+-- src/lua/host/longopt.c has one row for each long option, with the text of the
 -- manual page in the comment before it; help.c those that stock Lua has too.
 local host = {}
 

@@ -3,6 +3,7 @@
  *
  * main.c      opens the Lua state, runs host_main() as the main task, exits
  * options.c   the command line and its environment twins -> HostOptions
+ * longopt.c   the long options, and what their values do
  * help.c      --help, --version, the usage message
  * chunk.c     running code: -e, -l, LUA_INIT, the script, commands, -m
  * check.c     --check
@@ -86,13 +87,20 @@ typedef struct HostLongOption {
     bool (*apply)(HostOptions *options, const char *value);
 } HostLongOption;
 
-extern const HostLongOption host_long_options[]; /* ended by a NULL name */
-
 /*
  * options_parse: fill in host->options from argv and, without -E, from the
  * environment.  Returns false after printing what is wrong.
  */
 bool options_parse(Host *host);
+
+/* ---- longopt.c ---------------------------------------------------------- */
+
+extern const HostLongOption host_long_options[]; /* ended by a NULL name */
+
+/* @from: where @value was given, "--fdmon=x" or "AIOCTL_FDMON", for messages.
+ * Returns false after printing what is wrong. */
+bool longopt_apply(const HostLongOption *option, HostOptions *options,
+                   const char *from, const char *value);
 
 /* ---- help.c ------------------------------------------------------------- */
 
