@@ -77,8 +77,9 @@ end
 
 --- aio.iothread(name?: string, options?: aio.IOThreadOptions) -> IOThread!
 --
--- A thread. Parks until it has started. `nil, message, errno` for what the
--- system refuses; a name in use raises.
+-- A thread. Parks until it has started; in a callback it raises. `name`: 1 to
+-- 255 bytes. `nil, message, errno` for what the system refuses; a name in use
+-- raises.
 function core.iothread(name, options)
   local thread, message, errno = create(name, options)
   if not thread then

@@ -127,8 +127,9 @@ end
 -- A listening socket, or for datagrams one that is bound. Host `*`: every
 -- address of the machine, by both families. A Unix socket that nobody listens
 -- on is replaced, a live one is not (`EADDRINUSE`); the file is removed when
--- the socket is closed (two programs that start in the same moment may both
--- take it for stale).
+-- the socket is closed. Of programs that start in the same moment one gets it:
+-- they take a lock (`flock`) on the folder for that moment, and wait up to 5 s
+-- for it.
 function net.listen(spec, opts)
   opts = options.check(opts, "listen")
   local context, message, errno
@@ -324,7 +325,9 @@ end
 --- sock:accepts() -> fun(): Socket|nil
 --
 -- An iterator, until the listener is closed; when descriptors run out it warns
--- and goes on.
+-- and goes on. With the io_uring monitor the kernel accepts before it is asked
+-- to (multishot accept), some 64 connections ahead at most when they come one
+-- by one; what the script does not take is closed with the listener.
 function methods.accepts(listener)
   check_socket(listener)
   if not listener:is_closed() then

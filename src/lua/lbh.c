@@ -170,10 +170,10 @@ static int bh_schedule_idle(lua_State *L)
     return bh_itself(L);
 }
 
-/*
- * bh:schedule_always() -> bh
- * Run the callback in each tick, without any call in between, until cancel();
- * so the loop does not sleep.
+/**
+ * bh:schedule_always() -> BH
+ *
+ * To run in each turn of the loop, which does not sleep meanwhile.
  */
 static int bh_schedule_always(lua_State *L)
 {

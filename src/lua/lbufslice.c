@@ -10,7 +10,11 @@
 /* Registry key of that metatable. */
 static const char slice_key;
 
-/* buf:slice(off [, len]) -> buf that shares the memory */
+/**
+ * buf:slice(off: integer, len?: integer) -> Buf
+ *
+ * A buffer that shares the memory and keeps it.
+ */
 int buf_slice(lua_State *L)
 {
     LuaBuf *b = buf_check(L, 1);

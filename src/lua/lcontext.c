@@ -289,6 +289,7 @@ static int context_set(lua_State *L)
  * registered_buffers: integer - that the ring knows now
  * registered_files: integer - that the ring knows now
  * registration_failures: integer - buffers and files that it refused
+ * accepted_ahead: integer - connections, by multishot accept of the ring
  */
 
 /**
@@ -450,10 +451,10 @@ static bool context_set_default(lua_State *L, LuaContext *self, Error **errp)
  *
  * fdmon?: aio.Monitor - from the end of this turn on
  * poll_max_ns?: integer - longest busy polling before a sleep, 0 for none
- * poll_grow?: integer - factor by which polling gets longer when it would have
- *     paid; 0, the default, for 2
- * poll_shrink?: integer - divisor by which it gets shorter when it was in
- *     vain; 0, the default: it stops at once
+ * poll_grow?: integer - times what the polling budget grows when more would
+ *     have paid; 0, the default, for 2
+ * poll_shrink?: integer - a wait that takes longer than the longest polling
+ *     divides the budget by it; 0, the default: polling begins anew
  * max_batch?: integer - requests submitted in one go; 0: the engine decides
  * thread_pool_min?: integer - threads that are kept
  * thread_pool_max?: integer - threads at most

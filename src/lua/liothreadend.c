@@ -151,7 +151,13 @@ static bool may_close_later(lua_State *L, const LuaVM *vm)
            lua_gc(L, LUA_GCCOUNT, 0) >= 0;
 }
 
-/* thread:close(): cancel what runs in it and wait for its end; idempotent */
+/**
+ * thread:close()
+ *
+ * Cancels what runs there, also Lua code that spins, and waits for the
+ * thread's end. Parks; a callback goes on. May be called twice. A thread that
+ * is collected is closed, but calls in flight keep it.
+ */
 int iothread_close(lua_State *L)
 {
     IOThreadHandle *h = alua_check(L, 1, &iothread_class);

@@ -314,9 +314,10 @@ static int run(lua_State *L, Select *s)
  * alias aio.Case =
  *     Chan|Task|Sem|Event|number|aio.PutCase|aio.FdCase|aio.Descriptor
  *
- * A channel (what `get` returns comes after its key), `{put = chan, value =
- * v}`, a task (`pjoin`), an event, a semaphore (`acquire`), a number of
- * seconds, or a descriptor: an object with one, or `{fd = fd, want = "rw"}`.
+ * A channel, also one between threads (what `get` returns comes after its
+ * key), `{put = chan, value = v}`, a task (`pjoin`), an event, a semaphore
+ * (`acquire`), a number of seconds, or a descriptor: an object with one, or
+ * `{fd = fd, want = "rw"}`.
  */
 
 /**

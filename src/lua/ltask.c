@@ -262,7 +262,11 @@ static int name(lua_State *L)
 /**
  * task:traceback() -> string|nil
  *
- * Where it stands, or stood when it failed; else `nil`.
+ * Where it stands, or stood when it failed; else `nil`. Below `spawned at:`
+ * follow the places where it was spawned, where the task that did so was
+ * spawned, and so on up to the main task: file, line, function, and the
+ * spawner's name if it had one by then. Reports of errors, deadlocks and the
+ * signal USR1 have the same. Of a chain of more than 16 only a part is kept.
  */
 static int traceback(lua_State *L)
 {

@@ -286,7 +286,9 @@ int lwait_fd(lua_State *L, int fd, int want, int64_t deadline_ns)
  *
  * What it is ready for: readable, writable (an error or hang-up counts as
  * both). Parks. Also from several tasks for one descriptor: all are woken.
- * Raises when it has an `aio.fd` handler.
+ * Between two waits it stays watched as long as the loop is busy: one that was
+ * closed and opened anew in between is noticed before the loop sleeps. Raises
+ * when it has an `aio.fd` handler.
  */
 static int wait_fd(lua_State *L)
 {
