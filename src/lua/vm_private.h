@@ -68,8 +68,8 @@ struct LuaVMPrivate {
     /* gcpace.c */
     bool pace;
     bool heap_shrinks;
-    int heap_kib; /* between the last two turns of the loop */
-    int pause;    /* as we set it last; 0: not yet */
+    int heap_kib;              /* between the last two turns of the loop */
+    int pause;                 /* as we set it last; 0: not yet */
     struct LuaFdWatch *doubts; /* to be settled before a sleep; lwait.c */
     unsigned doubtful_turns;   /* of the loop, since it was done last */
 
