@@ -12,6 +12,8 @@
 --   children  {least, most}      or nil: the argument is text (a path, a size)
 --   argument  name of the option that the text is
 --   open(options, children)      -> node; or nil, message, errno
+--   describe_child(i, path, children, options) -> description: what a plain
+--                                path means, where it is not file:PATH
 local aio = require "aio"
 local kinds = require "aio.block.kind"
 local suggest = require "aio.cli.suggest"
@@ -162,7 +164,19 @@ local function close_opened(opened)
 end
 
 -- opened: those that were not nodes before; it is what fails together.
-local function open_children(kind, desc, opened)
+local function open_child(kind, i, arg, children, options)
+  if kind.describe_child and type(arg) == "string"
+    and not arg:find("^%a[%w_]*:") and not arg:find("?", 1, true) then
+    local message, errno
+    arg, message, errno = kind.describe_child(i, arg, children, options)
+    if not arg then
+      return nil, message, errno
+    end
+  end
+  return describe.open(arg)
+end
+
+local function open_children(kind, desc, opened, options)
   local least, most = kind.children[1], kind.children[2]
   local count = #desc - 1
   if count < least or count > most then
@@ -172,7 +186,8 @@ local function open_children(kind, desc, opened)
   end
   local children = {}
   for i = 2, #desc do
-    local child, message, errno = describe.open(desc[i])
+    local child, message, errno = open_child(kind, i - 1, desc[i], children,
+      options)
     if not child then
       return nil, message, errno
     end
@@ -195,7 +210,8 @@ local function build(desc)
   if options and not kind.children then
     options, message, errno = read_argument(kind, desc, options)
   elseif options then
-    children, message, errno = open_children(kind, desc, opened)
+    children, message, errno = open_children(kind, desc, opened,
+      options)
     options = children and options
   end
   if not options then

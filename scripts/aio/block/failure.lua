@@ -61,8 +61,8 @@ function failure.result(node, op, off, len, ok, message, errno)
     if ok == len then
       return true
     end
-    ok, errno = nil, E.EIO
-    message = "EIO: only part of the bytes were transferred"
+    errno = E.EIO
+    message = ("EIO: only %d bytes were transferred"):format(ok)
   elseif ok then
     return nil, failure.text(node, op, "EIO", ("the method returned a %s, "
       .. "not true or nil, message, errno"):format(type(ok)), off, len), E.EIO

@@ -183,7 +183,11 @@ function Node.replace(node, new, index)
     return nil, ("EINVAL: '%s' cannot be a child of '%s': %s"):format(new.name,
       node.name, reason), aio.errno.EINVAL
   end
-  return set_child(node, index, new)
+  set_child(node, index, new)
+  if node.impl.replaced then
+    node.impl.replaced(node, index)
+  end
+  return old
 end
 
 --- node:insert(make [, index]) -> what make(child) has returned, a node on top

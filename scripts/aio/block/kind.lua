@@ -4,7 +4,8 @@
 -- add some: table.insert(require "aio.block.kind", "name") beside a module
 -- aio.block.kind.name.
 local kinds = {
-  "file", "mem", "null",
+  "cow", "delay", "fault", "file", "linear", "log", "mem", "mirror", "null",
+  "offset", "quorum", "stripe", "throttle", "trace", "verify",
 }
 
 --- find(name) -> module or nil

@@ -1,8 +1,8 @@
 --- aio.block.make - a node from methods and fields.
 --
 -- device() stands alone, or on children that its methods use; filter() has one
--- child, whose size and kind it takes over, and each of its methods gets `next`,
--- the child's same method, as the last argument.
+-- child, whose size it takes over, and each of its methods gets `next`, the
+-- child's same method, as the last argument.
 --
 -- What a filter leaves out goes to the child, but for one rule: a filter that
 -- changes where or what it reads or writes must not be bypassed.  So where it
@@ -15,7 +15,7 @@ local make = {}
 
 local METHODS <const> = { "pread", "pwrite", "flush", "trim", "zero", "status",
   "cache" }
-local IS_METHOD <const> = { close = true }
+local IS_METHOD <const> = { close = true, replaced = true }
 for _, op in ipairs(METHODS) do
   IS_METHOD[op] = true
 end
@@ -159,7 +159,9 @@ local BIND <const> = {
     return function(node, off, len) return method(node, off, len, next) end
   end,
   pwrite = function(method, next)
-    return function(node, a, b, flags) return method(node, a, b, flags, next) end
+    return function(node, a, b, flags)
+      return method(node, a, b, flags, next)
+    end
   end,
 }
 BIND.trim, BIND.zero, BIND.status = BIND.pwrite, BIND.pwrite, BIND.pwrite
@@ -194,7 +196,8 @@ local function is_passed(op, impl)
 end
 
 local function bind(node, impl)
-  local bound, passed = { fua = impl.fua, close = impl.close }, {}
+  local bound, passed = { fua = impl.fua, close = impl.close,
+    replaced = impl.replaced }, {}
   for _, op in ipairs(METHODS) do
     if impl[op] then
       bound[op] = BIND[op](impl[op], next_of(node, op))

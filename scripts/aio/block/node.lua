@@ -20,9 +20,9 @@
 --            close()                  waits for what is in flight
 --
 -- All may park and are meant to be called by many tasks at once.  They return
--- true (status its list, pread(count) its string), or nil, message, errno, where
--- the message says which node, what, and where.  flags are the bits of
--- aio.block.flags.  trim and zero take any length; a length of 0 is fine.
+-- true (status its list, pread(count) its string), or nil, message, errno,
+-- where the message says which node, what, and where.  flags are the bits of
+-- aio.block.flags.  trim and zero take any length; 0 is fine everywhere.
 --
 -- The rule that keeps changes of the graph right: a request is counted in
 -- node.in_flight from the moment it has passed the gate (node.held) until its
@@ -134,7 +134,10 @@ function Node.pread(node, buf, off)
     or len > node.max_length then
     return failure.refuse(node, "pread", off, len)
   end
-  return len == 0 or run(node, "pread", off, len, node.impl.pread, buf, off)
+  if len == 0 then
+    return true
+  end
+  return run(node, "pread", off, len, node.impl.pread, buf, off)
 end
 
 local function to_buffer(text)
@@ -162,7 +165,10 @@ function Node.pwrite(node, buf, off, flags)
     end
     method = node.impl.pwrite_fua
   end
-  return len == 0 or run(node, "pwrite", off, len, method, buf, off, flags or 0)
+  if len == 0 then
+    return true
+  end
+  return run(node, "pwrite", off, len, method, buf, off, flags or 0)
 end
 
 function Node.flush(node)
@@ -280,8 +286,8 @@ function Node.make(fields, impl, children)
   return node
 end
 
---- node:work(fn, ...): work of the node's own, in the background, between requests:
--- runs fn as one, so that drains and close wait for it.
+--- node:work(fn, ...): what a node does of its own accord, in the background:
+-- fn(node, ...) counts as a request, so that drains and close wait for it.
 function Node.work(node, fn, ...)
   if node.held then
     local ok, message, errno = pass_gate(node, "work")

@@ -47,8 +47,8 @@ local function pwrite(node, buf, off)
   return true
 end
 
--- Pages that lie in the range as a whole are freed: by number where the range is
--- small, else by looking at those that exist.
+-- Pages that lie in the range as a whole are freed: by number where the range
+-- is small, else by looking at those that exist.
 local function free_pages(pages, first, past)
   if past - first < 4096 then
     for number = first, past - 1 do
