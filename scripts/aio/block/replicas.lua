@@ -119,6 +119,7 @@ local function copy_all(node, i, progress)
     if progress then
       progress(off, node.size)
     end
+    aio.yield() -- children in memory do not park
   end
   return node:work(function() return node.children[i]:flush() end)
 end
