@@ -5,7 +5,7 @@
 -- each kind of node in aio/block/kind/.
 local describe = require "aio.block.describe"
 local flags_of = require "aio.block.flags"
-local Node = require "aio.block.node"
+local Node = require("aio.block.node").class
 local make = require "aio.block.make"
 local writelog = require "aio.block.writelog"
 require "aio.block.graph"

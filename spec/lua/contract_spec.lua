@@ -1,5 +1,6 @@
 --- Every name of spec/support/contract.lua is in the binary, of the right kind.
 local aio = require "aio"
+local block = require "aio.block"
 local contract = require "support.contract"
 local file = require "aio.file"
 local host = require "support.host"
@@ -30,6 +31,7 @@ local function make_objects()
     lock = assert(file.tmp("."):lock("shared")),
     rwlock = sync.rwlock(), cond = sync.cond(), event = sync.event(),
     latch = sync.latch(1), rate = sync.rate(1), file = assert(file.tmp(".")),
+    node = assert(block.open "null:1M"),
     sock = net.pair(), watch = assert(file.watch(".")),
     process = assert(proc.spawn { "true", stdin = "pipe", stdout = "pipe",
       stderr = "pipe" }),
@@ -173,6 +175,7 @@ describe("the contract", function()
     with_objects(function(objects)
       local fields = {
         file = objects.file, process = objects.process, errno = aio.errno,
+        node = objects.node,
         settings = aio.context():get(), stats = aio.context():stats(),
         all_stats = aio.stats(), result = assert(proc.run { "true" }),
         timed_stats = aio.context { timing = true }:stats(),

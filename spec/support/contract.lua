@@ -29,6 +29,7 @@ contract.functions = {
   ]],
   ["aio.net"] = words "listen dial udp pair resolve",
   ["aio.proc"] = words "spawn run",
+  ["aio.block"] = words "device filter open",
 }
 
 -- Classes, and the methods of each.
@@ -77,6 +78,9 @@ contract.methods = {
   process = words "wait kill close",
   watch = words "close next iter",
   lock = words "unlock close",
+  node = words [[
+    pread pwrite flush trim zero status cache close drain replace insert remove
+  ]],
 }
 
 -- Metamethods: what holds a resource closes at the end of its scope and when
@@ -92,10 +96,12 @@ for _, class in ipairs(words [[bh timer handler notifier signal ctx pool thread
 end
 contract.metamethods.process = words "__close"
 contract.metamethods.lock = words "__close"
+contract.metamethods.node = words "__close"
 
 -- Fields of objects and of what functions return.
 contract.fields = {
   file = words "fd align path engine",
+  node = words "size block_size readonly name",
   process = words "stdin stdout stderr",
   result = words "code out err", -- of proc.run; signal instead of code
   killed = words "signal out err",
@@ -167,9 +173,9 @@ contract.host = words [[
 contract.commands = words "copy info policy-lab top types help"
 
 -- In the design, not in the binary yet.  Empty but for what other parts of the
--- plan bring: block devices with their commands, the NBD server, the test kit.
+-- plan bring: commands for block devices, the NBD server, the test kit.
 contract.later = words [[
-  aio.block aioctl:bench aioctl:verify aioctl:map aioctl:replay
+  aioctl:bench aioctl:verify aioctl:map aioctl:replay
   aio.nbd aioctl:serve
   aio.test
 ]]

@@ -18,7 +18,7 @@ local aio = require "aio"
 local kinds = require "aio.block.kind"
 local suggest = require "aio.cli.suggest"
 local value_of = require "aio.block.value"
-local Node = require "aio.block.node"
+local Node = require("aio.block.node").class
 
 local describe = {}
 

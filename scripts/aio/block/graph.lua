@@ -5,7 +5,7 @@
 -- A request waits before it has begun, so no order that a flush has given is
 -- lost: a flush covers writes that have returned, and those are below.
 local aio = require "aio"
-local Node = require "aio.block.node"
+local Node = require("aio.block.node").class
 local sync = require "aio.sync"
 
 local Drain = {}
@@ -117,8 +117,10 @@ function Node.close(node)
   local closed, why, code = close_children(node)
   if not ok then
     return nil, message, errno
+  elseif not closed then
+    return nil, why, code
   end
-  return closed, why, code
+  return true
 end
 
 Node.__close = Node.close

@@ -9,9 +9,11 @@
 -- has a pwrite, zero and trim are not passed on but emulated with it, and where
 -- it has a pread or pwrite, status is "all data" and cache reads.
 local check = require "aio.check"
-local Node = require "aio.block.node"
+local nodes = require "aio.block.node"
 
 local make = {}
+
+local Node <const> = nodes.class
 
 local METHODS <const> = { "pread", "pwrite", "flush", "trim", "zero", "status",
   "cache" }
@@ -134,7 +136,7 @@ function make.device(spec)
     end
   end
   fields.can = can_of(impl)
-  return Node.make(fields, impl, spec.children)
+  return nodes.make(fields, impl, spec.children)
 end
 
 -- ---- filters --------------------------------------------------------------
@@ -245,7 +247,7 @@ function make.filter(child, spec)
   end
   local bound, passed = bind(fields, impl)
   fields.can = can_of_filter(bound, passed, child)
-  return Node.make(fields, bound, { child })
+  return nodes.make(fields, bound, { child })
 end
 
 return make

@@ -271,7 +271,7 @@ end
 
 --- make(fields, impl, children) -> node.  impl has a function for each method;
 -- fields of the writer's own (the methods' state) are found in the node.
-function Node.make(fields, impl, children)
+local function make(fields, impl, children)
   local node = setmetatable(fields, Node)
   node.impl = emulate.complete(impl)
   node.align_mask = node.block_size.min - 1
@@ -305,4 +305,4 @@ function Node.__tostring(node)
     node.size, node.closed and ", closed" or "")
 end
 
-return Node
+return { class = Node, make = make }

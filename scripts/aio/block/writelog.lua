@@ -108,8 +108,10 @@ function writelog.each(path, fn)
   while true do
     local record
     record, message, errno = read_record(f, at, header)
-    if not record then
-      return not message and count or nil, message, errno
+    if not record and message then
+      return nil, message, errno
+    elseif not record then
+      return count
     end
     local go_on
     go_on, message, errno = fn(record)
