@@ -4,8 +4,8 @@
 -- add some: table.insert(require "aio.block.kind", "name") beside a module
 -- aio.block.kind.name.
 local kinds = {
-  "cow", "delay", "fault", "file", "linear", "log", "mem", "mirror", "null",
-  "offset", "quorum", "stripe", "throttle", "trace", "verify",
+  "cache", "cow", "delay", "fault", "file", "linear", "log", "mem", "mirror",
+  "null", "offset", "quorum", "stripe", "throttle", "trace", "verify",
 }
 
 --- find(name) -> module or nil
