@@ -219,6 +219,20 @@ describe("a mirror node", function()
     assert.equal("x", b:pread(1, 0))
   end)
 
+  it("zeros fast where one child can, and keeps the others", function()
+    local slow = support.recorder()
+    local fast = assert(block.open "mem:64k")
+    local node <close> = assert(block.open { "mirror", slow, fast })
+    node:pwrite("xxxx", 0)
+    assert.is_true(node:zero(0, 2, block.flags.FAST_ZERO))
+    assert.same({ "good", "good" }, node.states)
+    assert.equal("\0\0xx", slow:pread(4, 0))
+    assert.equal("\0\0xx", fast:pread(4, 0))
+    local other <close> = assert(block.open { "mirror", (support.recorder()) })
+    fails(E.ENOTSUP, "zeros would have to be written", other:zero(0, 2,
+      block.flags.FAST_ZERO))
+  end)
+
   it("wants children of one size", function()
     fails(E.EINVAL, "the size of 'small' is 32768, of 'mem' 65536",
       block.open "mirror:mem:64k,[mem:32k?name=small]")

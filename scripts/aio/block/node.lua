@@ -129,7 +129,9 @@ function Node.pread(node, buf, off)
     return read_string(node, buf, off)
   end
   local len = #buf
-  check_range("pread", off, len)
+  if math_type(off) ~= "integer" then
+    check_range("pread", off, len)
+  end
   if off < 0 or len > node.size - off or (off | len) & node.align_mask ~= 0
     or len > node.max_length then
     return failure.refuse(node, "pread", off, len)
@@ -152,7 +154,9 @@ function Node.pwrite(node, buf, off, flags)
     buf = to_buffer(buf)
   end
   local len = #buf
-  check_range("pwrite", off, len)
+  if math_type(off) ~= "integer" then
+    check_range("pwrite", off, len)
+  end
   if node.readonly or off < 0 or len > node.size - off
     or (off | len) & node.align_mask ~= 0 or len > node.max_length then
     return failure.refuse(node, "pwrite", off, len)

@@ -19,6 +19,7 @@ local replicas = {}
 
 local E <const> = aio.errno
 local CHUNK <const> = 1 << 20 -- that writes may have to wait for
+local FAST_ZERO <const> = block_flags.request.FAST_ZERO
 local ZERO <const> = block_flags.extent.ZERO
 
 -- Indices of the children in one of the states.
@@ -182,18 +183,40 @@ function replicas.spec(kind, options, children, need)
   return replicas.add_methods(spec)
 end
 
+-- A child that cannot do it fast does it slowly: only where none can is it
+-- refused, else the one would be out for what it was never able to do.
+local function zero_child(child, off, len, flags)
+  local ok, message, errno = child:zero(off, len, flags)
+  if not ok and errno == E.ENOTSUP and flags & FAST_ZERO ~= 0 then
+    return child:zero(off, len, flags & ~FAST_ZERO)
+  end
+  return ok, message, errno
+end
+
+local function zero(node, off, len, flags)
+  local fast = flags & FAST_ZERO == 0
+  for _, child in ipairs(node.children) do
+    fast = fast or child.can.fast_zero
+  end
+  if not fast then
+    return nil, "ENOTSUP: zeros would have to be written", E.ENOTSUP
+  end
+  return write(node, off, len, function(child)
+    return zero_child(child, off, len, flags)
+  end)
+end
+
 function replicas.add_methods(spec)
+  spec.zero = zero
   function spec.pwrite(node, buf, off, flags)
     return write(node, off, #buf, function(child)
       return child:pwrite(buf, off, flags)
     end)
   end
-  for _, op in ipairs { "trim", "zero" } do
-    spec[op] = function(node, off, len, flags)
-      return write(node, off, len, function(child)
-        return child[op](child, off, len, flags)
-      end)
-    end
+  function spec.trim(node, off, len, flags)
+    return write(node, off, len, function(child)
+      return child:trim(off, len, flags)
+    end)
   end
   function spec.flush(node)
     return aio.shield(on_all, node, function(child) return child:flush() end)

@@ -217,6 +217,16 @@ local function status(node, off, len, flags, next)
   return next(off, len, flags)
 end
 
+-- Another child may have other data.
+local function drop_clean(node)
+  for _, entry in pairs(node.lru.entries) do
+    if not entry.dirty then
+      node.lru:drop(entry)
+      node.cached = node.cached - 1
+    end
+  end
+end
+
 local function open(options, children)
   local mode = options.mode or "writethrough"
   local block = options.block or BLOCK
@@ -234,6 +244,7 @@ local function open(options, children)
     pwrite = through_mode and pwrite_through or pwrite_back,
     flush = not through_mode and flush or nil, status = status,
     trim = function(_, off, len, flags, next) return next(off, len, flags) end,
+    replaced = drop_clean,
     close = function(node)
       return node.readonly or flush(node, function() return true end)
     end,
