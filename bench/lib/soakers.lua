@@ -380,7 +380,8 @@ end
 --- all(env) -> the rounds that this machine can do, by name.
 function soakers.all(env)
   local list = {}
-  for _, some in ipairs { rounds, (require "lib.soakers_loop") } do
+  for _, some in ipairs { rounds, (require "lib.soakers_loop"),
+    (require "lib.soakers_block") } do
     for name, round in pairs(some) do
       list[name] = round
     end
