@@ -94,6 +94,17 @@ describe("a file node", function()
       block.open(folder .. "/none?durect=1"))
   end)
 
+  it("grows to the size asked for, and is never cut", function()
+    local path = "file:" .. folder .. "/disk"
+    assert(block.open(path .. "?size=8k")):close()
+    local node <close> = assert(block.open(path .. "?size=1M"))
+    assert.equal(1 << 20, node.size)
+    fails(E.EINVAL, "it has 1048576 bytes, size=4096 would cut it",
+      block.open(path .. "?size=4k"))
+    fails(E.EINVAL, "either size or readonly", block.open(path
+      .. "?size=1M&readonly=1"))
+  end)
+
   it("opened read-only does not write", function()
     assert(block.open("file:" .. folder .. "/disk?size=4k")):close()
     local node <close> = assert(block.open(folder .. "/disk?readonly=yes"))

@@ -106,23 +106,36 @@ local function device(options, f, size)
   }
 end
 
+-- The file's size, which is `wanted` when there is one: files grow to it, but
+-- nothing is cut off.
+local function settle_size(f, wanted)
+  local size, message, errno = f:size()
+  if not size or not wanted or size == wanted then
+    return size, message, errno
+  elseif size > wanted then
+    return nil, ("EINVAL: %s: it has %d bytes, size=%d would cut it"):format(
+      f.path, size, wanted), E.EINVAL
+  end
+  local ok
+  ok, message, errno = f:truncate(wanted)
+  return ok and wanted or nil, message, errno
+end
+
 local function open(options)
-  local resize = options.size and not options.readonly
+  if options.size and options.readonly then
+    return nil, "EINVAL: file: either size or readonly expected, not both",
+      E.EINVAL
+  end
   local f, message, errno = file.open(options.path,
     options.readonly and "r" or "r+", {
       direct = options.direct, engine = options.engine,
-      create = resize and true or nil, sync = options.sync,
+      create = options.size and true or nil, sync = options.sync,
     })
   if not f then
     return nil, message, errno
   end
   local size
-  if resize then
-    size, message, errno = f:truncate(options.size)
-  end
-  if size ~= nil or not resize then
-    size, message, errno = f:size()
-  end
+  size, message, errno = settle_size(f, options.size)
   if not size then
     f:close()
     return nil, message, errno
