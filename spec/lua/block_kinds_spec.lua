@@ -50,6 +50,9 @@ describe("a mem node", function()
     assert.equal("\0end", node:pread(4, node.size - 4))
     assert.is_true(node:zero(0, node.size))
     assert.is_nil(next(node.pages))
+    local list = node:status(0, node.size) -- what it has looked at
+    assert.equal(1, #list)
+    assert.equal(4 << 30, list[1].length)
   end)
 end)
 

@@ -430,6 +430,8 @@ describe("block.open", function()
       ["offset:[mem:1M]?start=2M"] = "reach beyond the end",
       ["linear:mem:1M,mem:x"] = "got 'x'",
       ["fault:[mem:1M]?errno=EWHAT"] = "unknown errno 'EWHAT'",
+      ["delay:[mem:1M"] = "the brackets of 'delay:[mem:1M' do not match",
+      ["delay:mem:1M]["] = "do not match",
       ["none/such.img"] = "none/such.img",
     } do
       local node, message, errno = block.open(description)

@@ -67,6 +67,17 @@ local function split_args(text)
   return list
 end
 
+local function has_matching_brackets(text)
+  local depth = 0
+  for bracket in text:gmatch("[%[%]]") do
+    depth = depth + (bracket == "[" and 1 or -1)
+    if depth < 0 then
+      return false
+    end
+  end
+  return depth == 0
+end
+
 local function parse_options(desc, text)
   for pair in text:gmatch("[^&]+") do
     local name, value = pair:match("^([%w_]+)=(.*)$")
@@ -94,6 +105,8 @@ local function parse(text)
   local known = kinds.find(desc[1])
   if known and not known.children then
     desc[2] = decode(kind and rest or head)
+  elseif not has_matching_brackets(text) then
+    return invalid("block.open: the brackets of '%s' do not match", text)
   else
     for i, arg in ipairs(split_args(rest)) do
       desc[i + 1] = without_brackets(arg)

@@ -99,12 +99,14 @@ local function zero(node, off, len, flags)
   return true
 end
 
--- As many extents as an answer needs; more are asked for from there on.
+-- As much as an answer needs; the rest is asked for from there on.
 local EXTENTS_MAX <const> = 1024
+local PAGES_MAX <const> = 65536 -- looked at, as others wait meanwhile
 
 local function status(node, off, len)
   local pages, list = node.pages, {}
   local last
+  len = math.min(len, PAGES_MAX * PAGE)
   while len > 0 do
     local number, _, n = part(off, len)
     local flags = pages[number] and 0 or HOLE
