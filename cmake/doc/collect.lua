@@ -15,6 +15,7 @@ local PAGES <const> = {
   { "aio.sync", "docs/api/aio.sync.md" },
   { "aio.net", "docs/api/aio.net.md" },
   { "aio.proc", "docs/api/aio.proc.md" },
+  { "aio.block", "docs/api/aio.block.md" },
   { "aio.policy", "docs/api/aio.policy.md" },
 }
 

@@ -10,23 +10,44 @@ local make = require "aio.block.make"
 local writelog = require "aio.block.writelog"
 require "aio.block.graph"
 
+--- block.flags: table<string, integer>
+--
+-- Bits of requests: `FUA` (on stable storage when it returns), `NO_HOLE`
+-- (`zero` keeps the range allocated), `FAST_ZERO` (`ENOTSUP` rather than
+-- writing zeros), `REQ_ONE` (one extent is enough).
+
+--- block.extent: table<string, integer>
+--
+-- Bits of extents: `HOLE`, `ZERO`.
+
+--- block.methods: table<string, function>
+--
+-- The methods of nodes, for adding to them.
+
 local block = {
   flags = flags_of.request, extent = flags_of.extent, methods = Node,
   device = make.device, filter = make.filter,
 }
 
---- block.is_node(value) -> boolean
+--- block.is_node(value: any) -> boolean
 function block.is_node(value)
   return getmetatable(value) == Node
 end
 
---- block.open(uri | table) -> node; or nil, message, errno.
+--- block.open(description: string|table|Node) -> Node!
+--
+-- Text: `KIND:ARG,...?OPTION=VALUE&...`, where arguments are descriptions
+-- again, in brackets when they have commas or options of their own; a path
+-- alone is a file, `%2C` a comma. A table: `{"KIND", ARG, ..., OPTION =
+-- VALUE}`, where arguments may be nodes too. Each kind has the option `name`.
 function block.open(description)
   return describe.open(description)
 end
 
---- block.replay(path, node [, upto]) -> how many records of the log were
--- applied to the node, the first `upto` at most; nil, message, errno.
+--- block.replay(path: string, node: Node, upto?: integer) -> integer!
+--
+-- Applies the records of a log, the first `upto` at most, to a node: what a
+-- disk would have had if it had died there. How many there were.
 function block.replay(path, node, upto)
   if not block.is_node(node) then
     error("block.replay: a node expected, got " .. type(node), 2)
@@ -34,12 +55,17 @@ function block.replay(path, node, upto)
   return writelog.replay(path, node, upto)
 end
 
---- block.records(path, fn) -> how many records a log has; fn(record) for each.
+--- block.records(path: string, fn: fun(record: table): any) -> integer!
+--
+-- Calls `fn(record)` for each record of a log: `number`, `op`, `off`, `len`,
+-- `flags`, `ns`, `data` (a buffer). Ends early when it returns `false`.
 function block.records(path, fn)
   return writelog.each(path, fn)
 end
 
---- block.kinds() -> sorted list of what open() knows.
+--- block.kinds() -> string[]
+--
+-- What `block.open` knows.
 function block.kinds()
   return describe.kinds()
 end

@@ -2,6 +2,7 @@
 --
 -- Names are those of aio.doc.model: "aio.spawn", "task:join", "f.path", "#buf".
 local aio = require "aio"
+local block = require "aio.block"
 local file = require "aio.file"
 local net = require "aio.net"
 local policy = require "aio.policy"
@@ -11,12 +12,13 @@ local sync = require "aio.sync"
 local api = {}
 
 api.modules = { aio = aio, file = file, sync = sync, net = net, proc = proc,
-  policy = policy }
+  policy = policy, block = block }
 
 -- What an object has besides methods cannot be listed by looking at it.
 api.fields = {
   f = { "fd", "path", "engine", "fallback", "direct", "align", "registered" },
   process = { "stdin", "stdout", "stderr" },
+  node = { "size", "block_size", "readonly", "name", "kind", "children", "can" },
 }
 
 --- An object of each class, by the word that pages use for it.
@@ -38,6 +40,8 @@ function api.objects()
     f = f, lock = f:lock("shared"), sock = net.pair(),
     address = net.address("tcp:127.0.0.1:1"),
     process = assert(proc.spawn { "true" }), thread = aio.iothread(),
+    node = block.open "null:1M",
+    drain = assert(block.open "null:1M"):drain(),
   }
 end
 

@@ -1,7 +1,7 @@
 --- aio.block.before - filters that look at every request before it goes on.
 local before = {}
 
---- methods(look) -> methods for block.filter().  look(node, op, off, len, what)
+-- methods(look) -> methods for block.filter().  look(node, op, off, len, what)
 -- returns true and the request goes on, or nil, message, errno.  what: the
 -- buffer of a pread or pwrite.  It may park.
 function before.methods(look)
@@ -35,7 +35,7 @@ function before.methods(look)
   return methods
 end
 
---- go_on(a, b, [flags,] next): with or without flags, as the method has them.
+-- go_on(a, b, [flags,] next): with or without flags, as the method has them.
 function before.go_on(a, b, flags, next)
   if next then
     return next(a, b, flags)

@@ -13,7 +13,7 @@ local BITS <const> = BLOCK * 8
 local MAGIC <const> = "aioctlbm"
 local HEADER <const> = "<c8I8I8" -- magic, size of the node, bytes of a bit
 
---- bytes(size, unit) -> how many the header and bits take.
+-- bytes(size, unit) -> how many the header and bits take.
 local function bytes(size, unit)
   local count = (size + unit - 1) // unit
   return BLOCK + (count + BITS - 1) // BITS * BLOCK
@@ -30,7 +30,7 @@ function Bitmap.set(map, number)
   end
 end
 
---- map:clear(): nothing is in it.
+-- map:clear(): nothing is in it.
 function Bitmap.clear(map)
   for number in pairs(map.present) do
     map.dirty[number // BITS] = true
@@ -38,7 +38,7 @@ function Bitmap.clear(map)
   map.present = {}
 end
 
---- map:numbers() -> sorted list
+-- map:numbers() -> sorted list
 function Bitmap.numbers(map)
   local list = {}
   for number in pairs(map.present) do
@@ -62,7 +62,7 @@ local function encode(present, block)
   return table.concat(list)
 end
 
---- map:snapshot() -> {offset = text}, or nil when there is nothing to save.
+-- map:snapshot() -> {offset = text}, or nil when there is nothing to save.
 function Bitmap.snapshot(map)
   if next(map.dirty) == nil and map.has_header then
     return nil
@@ -76,7 +76,7 @@ function Bitmap.snapshot(map)
   return blocks
 end
 
---- map:save(blocks, node) -> true; on failure they count as changed again.
+-- map:save(blocks, node) -> true; on failure they count as changed again.
 function Bitmap.save(map, blocks, node)
   for off, text in pairs(blocks) do
     local ok, message, errno = node:pwrite(text, map.start + off)
@@ -88,7 +88,7 @@ function Bitmap.save(map, blocks, node)
   return true
 end
 
---- map:restore(blocks): what the snapshot has was not saved.
+-- map:restore(blocks): what the snapshot has was not saved.
 function Bitmap.restore(map, blocks)
   for off in pairs(blocks) do
     if off > 0 then
@@ -134,7 +134,7 @@ local function load_header(map)
   return "old"
 end
 
---- load(node, start, size, unit) -> map: what is on the node from start on, or
+-- load(node, start, size, unit) -> map: what is on the node from start on, or
 -- an empty one where there are only zeros.
 local function load(node, start, size, unit)
   local map = setmetatable({ node = node, start = start, size = size,

@@ -28,7 +28,7 @@ local function invalid(...)
   return nil, "EINVAL: " .. string.format(...), E.EINVAL
 end
 
---- describe.kinds() -> sorted names
+-- describe.kinds() -> sorted names
 function describe.kinds()
   return { table.unpack(kinds) }
 end
@@ -240,7 +240,7 @@ local function build(desc)
   return node
 end
 
---- describe.open(description) -> node; or nil, message, errno.
+-- describe.open(description) -> node; or nil, message, errno.
 function describe.open(description)
   if getmetatable(description) == Node then
     return description

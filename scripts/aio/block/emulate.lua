@@ -29,7 +29,7 @@ local function each_piece(off, len, fn)
   return true
 end
 
---- zero(node, off, len, flags): through the node's own pwrite.
+-- zero(node, off, len, flags): through the node's own pwrite.
 function emulate.zero(node, off, len, flags)
   if flags & FAST_ZERO ~= 0 then
     return nil, "ENOTSUP: zeros would have to be written", E.ENOTSUP
@@ -41,7 +41,7 @@ function emulate.zero(node, off, len, flags)
   end)
 end
 
---- cache(node, off, len): reads it and forgets what it read.
+-- cache(node, off, len): reads it and forgets what it read.
 function emulate.cache(node, off, len)
   local buf <close> = aio.buf(math.min(len, PIECE))
   return each_piece(off, len, function(at, n)
@@ -91,7 +91,7 @@ local function flushing(method, flush)
   end
 end
 
---- complete(impl) -> impl with a function for every method.  impl.fua: its
+-- complete(impl) -> impl with a function for every method.  impl.fua: its
 -- writing methods know FUA; impl.pwrite's flags are otherwise always 0.
 function emulate.complete(impl)
   impl.pwrite = impl.pwrite or refuse_write

@@ -22,7 +22,7 @@ local function describe(errno)
   return name and name .. ": " .. description or "error " .. errno
 end
 
---- text(node, op, name, reason [, off, len]) -> message
+-- text(node, op, name, reason [, off, len]) -> message
 function failure.text(node, op, name, reason, off, len)
   return name .. ": " .. reason .. place(node, op, off, len)
 end
@@ -42,19 +42,19 @@ local function refusal(node, op, off, len)
     node.max_length)
 end
 
---- refuse(node, op, off, len) -> nil, message, errno: why the face said no.
+-- refuse(node, op, off, len) -> nil, message, errno: why the face said no.
 function failure.refuse(node, op, off, len)
   local name, reason = refusal(node, op, off, len)
   return nil, failure.text(node, op, name, reason, off, len), E[name]
 end
 
---- flags(node, op, off, len, flags) -> nil, message, errno
+-- flags(node, op, off, len, flags) -> nil, message, errno
 function failure.flags(node, op, off, len, flags)
   return nil, failure.text(node, op, "EINVAL",
     ("flags %#x are unknown or do not apply"):format(flags), off, len), E.EINVAL
 end
 
---- result(node, op, off, len, ok, message, errno): of a method that has not
+-- result(node, op, off, len, ok, message, errno): of a method that has not
 -- returned true.  A count, as files return it, is true when it is all.
 function failure.result(node, op, off, len, ok, message, errno)
   if math.type(ok) == "integer" then

@@ -4,7 +4,7 @@
 -- received and sends what it was given.
 local flags = {}
 
---- Of requests.
+-- Of requests.
 flags.request = {
   FUA = 1 << 0, -- on stable storage before it returns: pwrite, zero, trim
   NO_HOLE = 1 << 1, -- zero: the range must stay allocated
@@ -12,7 +12,7 @@ flags.request = {
   FAST_ZERO = 1 << 4, -- zero: ENOTSUP rather than writing zeros
 }
 
---- Of extents.
+-- Of extents.
 flags.extent = {
   HOLE = 1 << 0, -- nothing is allocated there
   ZERO = 1 << 1, -- it reads as zeros

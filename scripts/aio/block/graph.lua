@@ -12,7 +12,13 @@ local Drain = {}
 Drain.__index = Drain
 Drain.__name = "aio.drain"
 
---- drain:close(): the requests that wait go on.  Idempotent.
+--- class Drain (drain)
+--
+-- While it is open requests of a node wait. Ends with its `<close>` scope.
+
+--- drain:close()
+--
+-- The requests that wait go on. May be called twice.
 function Drain.close(drain)
   local node = drain.node
   if not node then
@@ -56,8 +62,10 @@ local function hold(node)
   return drain
 end
 
---- node:drain() -> drain: nothing is in flight in the node, and nothing will be
--- until drain:close().  Not from within one of the node's own requests.
+--- node:drain() -> Drain
+--
+-- Nothing is in flight in the node and new requests wait until it is closed.
+-- Not from within one of the node's own requests.
 function Node.drain(node)
   check_open(node, "drain")
   return hold(node)
@@ -103,9 +111,10 @@ local function close_children(node)
   return ok, message, errno
 end
 
---- node:close() -> true: new requests raise, those in flight end, then it is
--- closed, and its children unless others use them.  nil, message, EBUSY while
--- another node stands on it.
+--- node:close() -> true!
+--
+-- Waits for what is in flight, then closes the node and the children that no
+-- other node uses. `EBUSY` while a node stands on it.
 function Node.close(node)
   if node.closed then
     return true
@@ -171,8 +180,10 @@ local function set_child(node, index, new)
   return old
 end
 
---- node:replace(new [, index]) -> the old child, which stays open and is the
--- caller's from now on; nil, message, errno where `new` does not fit.
+--- node:replace(new: Node, index?: integer) -> Node!
+--
+-- Puts another child in place of the first one, or of the one numbered `index`,
+-- which is the result and the caller's. Sizes must be equal, block sizes fit.
 function Node.replace(node, new, index)
   check_open(node, "replace")
   check_open(new, "replace: new child")
@@ -192,9 +203,10 @@ function Node.replace(node, new, index)
   return old
 end
 
---- node:insert(make [, index]) -> what make(child) has returned, a node on top
--- of the child, which is now between them.  make is called while nothing is in
--- flight.
+--- node:insert(make: fun(child: Node): Node|nil, index?: integer) -> Node!
+--
+-- What `make(child)` returns, a node on top of the child, which is now between
+-- both. It is called while nothing is in flight.
 function Node.insert(node, make, index)
   check_open(node, "insert")
   index = index or 1
@@ -215,8 +227,9 @@ function Node.insert(node, make, index)
   return new
 end
 
---- node:remove([index]) -> true: the child, a filter, is taken out; its own
--- child takes its place.  It is closed, unless others use it too.
+--- node:remove(index?: integer) -> true!
+--
+-- The child, a filter, is flushed, taken out, and closed unless others use it.
 function Node.remove(node, index)
   check_open(node, "remove")
   index = index or 1

@@ -8,7 +8,7 @@ local kinds = {
   "null", "offset", "quorum", "stripe", "throttle", "trace", "verify",
 }
 
---- find(name) -> module or nil
+-- find(name) -> module or nil
 function kinds.find(name)
   for _, known in ipairs(kinds) do
     if known == name then

@@ -15,7 +15,7 @@ local function link_first(head, entry)
   head.after = entry
 end
 
---- lru:get(number) -> entry or nil; it is the one used last now.
+-- lru:get(number) -> entry or nil; it is the one used last now.
 function Lru.get(lru, number)
   local entry = lru.entries[number]
   if entry and lru.head.after ~= entry then
@@ -25,7 +25,7 @@ function Lru.get(lru, number)
   return entry
 end
 
---- lru:add(number, buf) -> entry, clean
+-- lru:add(number, buf) -> entry, clean
 function Lru.add(lru, number, buf)
   local entry = { number = number, buf = buf, dirty = false, writing = 0 }
   lru.entries[number] = entry
@@ -33,20 +33,20 @@ function Lru.add(lru, number, buf)
   return entry
 end
 
---- lru:drop(entry)
+-- lru:drop(entry)
 function Lru.drop(lru, entry)
   unlink(entry)
   lru.entries[entry.number] = nil
   entry.buf:close()
 end
 
---- lru:last() -> the entry that was not used for the longest time, or nil
+-- lru:last() -> the entry that was not used for the longest time, or nil
 function Lru.last(lru)
   local entry = lru.head.before
   return entry ~= lru.head and entry or nil
 end
 
---- lru:unsaved() -> sorted list of the numbers that are dirty or being written
+-- lru:unsaved() -> sorted list of the numbers that are dirty or being written
 function Lru.unsaved(lru)
   local list = {}
   for number, entry in pairs(lru.entries) do

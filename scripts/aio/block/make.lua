@@ -118,7 +118,15 @@ local function is_open(node)
   return getmetatable(node) == Node and not node.closed
 end
 
---- block.device{size=, pread=, ...} -> node
+--- block.device(spec: table) -> Node
+--
+-- Made of the methods `pread(self, buf, off)`, `pwrite(self, buf, off, flags)`,
+-- `flush(self)`, `trim(self, off, len, flags)`, `zero(self, off, len, flags)`,
+-- `status(self, off, len, flags)`, `cache(self, off, len)`, `close(self)`, of
+-- which only `pread` must be there. They return `true` or `nil, message, errno`
+-- (one of both will do) and may park. `size` is a number or `function(self)`;
+-- `block_size` a power of 2 or a table; `readonly`, `name`; `children`, nodes
+-- that it owns. Other fields of the table are found in `self`, the node.
 function make.device(spec)
   check_spec(spec, "block.device")
   if not spec.pread then
@@ -227,7 +235,12 @@ local function can_of_filter(bound, passed, child)
   return can
 end
 
---- block.filter(child, {pwrite=, ...}) -> node that owns the child
+--- block.filter(child: Node, spec: table) -> Node
+--
+-- Stands on the child, which it owns. Its methods get a last argument `next`,
+-- the child's method of the same name: `pread(self, buf, off, next)`,
+-- `pwrite(self, buf, off, flags, next)`, `flush(self, next)`. Size, block size
+-- and `readonly` are the child's unless given.
 function make.filter(child, spec)
   if not is_open(child) then
     error(("block.filter: an open node expected, got %s"):format(

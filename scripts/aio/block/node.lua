@@ -41,6 +41,32 @@ local E <const> = aio.errno
 
 local math_type, type = math.type, type
 
+--- class aio.BlockSize
+--
+-- min: integer - what offsets and lengths must be multiples of
+-- preferred: integer
+-- max: integer - bytes of one `pread` or `pwrite`
+
+--- class aio.Extent
+--
+-- offset: integer
+-- length: integer
+-- flags: integer - of `block.extent`
+
+--- class Node (node)
+--
+-- A disk. All of its methods park, and many tasks may call them at once. What
+-- fails is `nil, message, errno`, where the message names node, operation,
+-- offset and length.
+--
+-- size: integer
+-- block_size: aio.BlockSize
+-- readonly: boolean
+-- name: string
+-- kind: string
+-- children: Node[]
+-- can: table<string, boolean> - what is more than emulation: `flush`, `fua`,
+--     `trim`, `zero`, `fast_zero`, `cache`, `status`
 local Node = {}
 Node.__index = Node
 Node.__name = "aio.node"
@@ -124,6 +150,9 @@ local function read_string(node, count, off)
   return buf:tostring()
 end
 
+--- node:pread(buf: Buf|integer, off: integer) -> string|true!
+--
+-- Fills a buffer or slice; a string when it is a count.
 function Node.pread(node, buf, off)
   if type(buf) ~= "userdata" then
     return read_string(node, buf, off)
@@ -149,6 +178,7 @@ local function to_buffer(text)
   return aio.buf(math.max(#text, 1)):slice(0, #text):set(0, text)
 end
 
+--- node:pwrite(buf: Buf|string, off: integer, flags?: integer) -> true!
 function Node.pwrite(node, buf, off, flags)
   if type(buf) ~= "userdata" then
     buf = to_buffer(buf)
@@ -175,6 +205,9 @@ function Node.pwrite(node, buf, off, flags)
   return run(node, "pwrite", off, len, method, buf, off, flags or 0)
 end
 
+--- node:flush() -> true!
+--
+-- What had been written when it was called is on stable storage.
 function Node.flush(node)
   return run(node, "flush", nil, nil, node.impl.flush)
 end
@@ -186,6 +219,9 @@ local function is_bad_range(node, off, len)
     or (off | len) & node.align_mask ~= 0
 end
 
+--- node:trim(off: integer, len: integer, flags?: integer) -> true!
+--
+-- Nobody cares what is there.
 function Node.trim(node, off, len, flags)
   flags = flags or 0
   check_range("trim", off, len)
@@ -202,6 +238,9 @@ function Node.trim(node, off, len, flags)
     off, len, flags)
 end
 
+--- node:zero(off: integer, len: integer, flags?: integer) -> true!
+--
+-- It reads as zeros.
 function Node.zero(node, off, len, flags)
   flags = flags or 0
   check_range("zero", off, len)
@@ -241,6 +280,9 @@ local function tidy_extents(node, found, off, len, flags)
   return list
 end
 
+--- node:status(off: integer, len: integer, flags?: integer) -> aio.Extent[]!
+--
+-- Without gaps from `off` on; it may end before the range does.
 function Node.status(node, off, len, flags)
   flags = flags or 0
   check_range("status", off, len)
@@ -261,6 +303,9 @@ function Node.status(node, off, len, flags)
   return ok and list or nil, message, errno
 end
 
+--- node:cache(off: integer, len: integer) -> true!
+--
+-- It will be read soon.
 function Node.cache(node, off, len)
   check_range("cache", off, len)
   if is_bad_range(node, off, len) then
@@ -273,7 +318,7 @@ end
 
 -- ---- making and closing ---------------------------------------------------
 
---- make(fields, impl, children) -> node.  impl has a function for each method;
+-- make(fields, impl, children) -> node.  impl has a function for each method;
 -- fields of the writer's own (the methods' state) are found in the node.
 local function make(fields, impl, children)
   local node = setmetatable(fields, Node)
@@ -290,8 +335,10 @@ local function make(fields, impl, children)
   return node
 end
 
---- node:work(fn, ...): what a node does of its own accord, in the background:
--- fn(node, ...) counts as a request, so that drains and close wait for it.
+--- node:work(fn: fun(node: Node, ...: any): any ..., ...: any) -> any ...
+--
+-- Calls `fn(node, ...)`. For what a node does in the background: it counts as a
+-- request, which drains and `close` wait for.
 function Node.work(node, fn, ...)
   if node.held then
     local ok, message, errno = pass_gate(node, "work")

@@ -3,7 +3,7 @@ local aio = require "aio"
 
 local pieces = {}
 
---- all(list, fn) -> true when fn(item) was for each; else the first failure.
+-- all(list, fn) -> true when fn(item) was for each; else the first failure.
 -- More than one run at the same time, and all have ended when it returns.
 function pieces.all(list, fn)
   if #list == 1 then
@@ -61,7 +61,7 @@ local function status(off, len, flags, map)
   return list
 end
 
---- methods(map) -> methods of a node whose ranges lie in its children.
+-- methods(map) -> methods of a node whose ranges lie in its children.
 -- map(node, off, len) -> child, offset, length.
 function pieces.methods(map)
   local function mapper(node)
@@ -94,7 +94,7 @@ function pieces.methods(map)
   return methods
 end
 
---- face(children) -> {block_size=, readonly=, fua=...} that all can keep to.
+-- face(children) -> {block_size=, readonly=, fua=...} that all can keep to.
 function pieces.face(children)
   local min, preferred, max = 1, 1, math.maxinteger
   local readonly = false

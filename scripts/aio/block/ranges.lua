@@ -40,7 +40,7 @@ local function append(ranges, lock)
   ranges.last = lock
 end
 
---- lock:close(): idempotent.
+-- lock:close(): idempotent.
 function Lock.close(lock)
   local ranges, before, after = lock.ranges, lock.before, lock.after
   if not ranges then

@@ -33,12 +33,12 @@ local function select_in(node, state, other)
   return list
 end
 
---- good(node) -> indices of the children that may be read.
+-- good(node) -> indices of the children that may be read.
 function replicas.good(node)
   return select_in(node, "good")
 end
 
---- drop(node, i, message): the child is out until it is resynced.
+-- drop(node, i, message): the child is out until it is resynced.
 function replicas.drop(node, i, message)
   node.states[i], node.reasons[i] = "failed", message
 end
@@ -160,7 +160,7 @@ local function status(node, off, len, flags)
   return child:status(off, len, flags)
 end
 
---- spec(kind, options, children, need) -> table for make.device(), but pread.
+-- spec(kind, options, children, need) -> table for make.device(), but pread.
 function replicas.spec(kind, options, children, need)
   local spec = { kind = kind, name = options.name, children = children,
     need = need, states = {}, reasons = {}, ranges = ranges.new(), fua = true,

@@ -100,7 +100,7 @@ local function read_choice(choices, given)
   return wrong("one of " .. table.concat(choices, ", "), given)
 end
 
---- read(wanted, given) -> value; or nil, message.  wanted: a type's name, or a
+-- read(wanted, given) -> value; or nil, message.  wanted: a type's name, or a
 -- list of words.
 function value.read(wanted, given)
   if type(wanted) == "table" then
@@ -115,7 +115,7 @@ function value.read(wanted, given)
   return readers[wanted](given)
 end
 
---- list(options) -> " (one of a, b)", for messages
+-- list(options) -> " (one of a, b)", for messages
 function value.list(options)
   local names = { "name" }
   for name in pairs(options) do

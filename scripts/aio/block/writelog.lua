@@ -23,7 +23,7 @@ local CODES <const> = { pwrite = 1, zero = 2, trim = 3, flush = 4 }
 local Log = {}
 Log.__index = Log
 
---- create(path) -> log that writes to a new or emptied file.
+-- create(path) -> log that writes to a new or emptied file.
 function writelog.create(path)
   local f, message, errno = file.open(path, "w")
   if not f then
@@ -32,7 +32,7 @@ function writelog.create(path)
   return setmetatable({ file = f, tail = 0, count = 0 }, Log)
 end
 
---- log:append(op, off, len, flags [, buf]) -> true when the record is in the
+-- log:append(op, off, len, flags [, buf]) -> true when the record is in the
 -- file.  After a failure nothing can be appended: a gap would hide the rest.
 function Log.append(log, op, off, len, flags, buf)
   if log.broken then
@@ -55,12 +55,12 @@ function Log.append(log, op, off, len, flags, buf)
   return true
 end
 
---- log:flush() -> true
+-- log:flush() -> true
 function Log.flush(log)
   return log.file:fdatasync()
 end
 
---- log:close() -> true
+-- log:close() -> true
 function Log.close(log)
   return log.file:close()
 end
@@ -95,7 +95,7 @@ local function read_record(f, at, header)
   return record
 end
 
---- each(path, fn) -> how many records there are; fn(record) is called for each:
+-- each(path, fn) -> how many records there are; fn(record) is called for each:
 -- number, op, flags, off, len, ns, data (a buffer).  It ends early when fn
 -- returns false, or nil and an error, which is then returned.
 function writelog.each(path, fn)
@@ -133,7 +133,7 @@ local function apply(node, record)
   return node[record.op](node, record.off, record.len)
 end
 
---- replay(path, node [, upto]) -> how many records were applied, `upto` at
+-- replay(path, node [, upto]) -> how many records were applied, `upto` at
 -- most.
 function writelog.replay(path, node, upto)
   local count, message, errno = writelog.each(path, function(record)
