@@ -18,7 +18,8 @@ api.modules = { aio = aio, file = file, sync = sync, net = net, proc = proc,
 api.fields = {
   f = { "fd", "path", "engine", "fallback", "direct", "align", "registered" },
   process = { "stdin", "stdout", "stderr" },
-  node = { "size", "block_size", "readonly", "name", "kind", "children", "can" },
+  node = { "size", "block_size", "readonly", "name", "kind", "children",
+    "can" },
 }
 
 --- An object of each class, by the word that pages use for it.
