@@ -116,7 +116,7 @@ local GOOD <const> = {
 }
 
 local WORDS <const> = { Buf = "buf", Mutex = "mutex", File = "f", Hist = "hist",
-  Context = "ctx" }
+  Context = "ctx", Node = "node" }
 
 local function good(type, objects)
   if type:find('^"') then

@@ -52,6 +52,9 @@ function block.replay(path, node, upto)
   if not block.is_node(node) then
     error("block.replay: a node expected, got " .. type(node), 2)
   end
+  if upto ~= nil and math.type(upto) ~= "integer" then
+    error("block.replay: upto: an integer expected, got " .. type(upto), 2)
+  end
   return writelog.replay(path, node, upto)
 end
 
@@ -60,6 +63,9 @@ end
 -- Calls `fn(record)` for each record of a log: `number`, `op`, `off`, `len`,
 -- `flags`, `ns`, `data` (a buffer). Ends early when it returns `false`.
 function block.records(path, fn)
+  if type(fn) ~= "function" then
+    error("block.records: a function expected, got " .. type(fn), 2)
+  end
   return writelog.each(path, fn)
 end
 

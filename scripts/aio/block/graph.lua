@@ -134,6 +134,14 @@ end
 
 Node.__close = Node.close
 
+local function check_index(index, call)
+  if index ~= nil and math.type(index) ~= "integer" then
+    error(("%s: index: an integer expected, got %s"):format(call, type(index)),
+      3)
+  end
+  return index or 1
+end
+
 -- ---- edges ----------------------------------------------------------------
 
 local function find_child(node, index, call)
@@ -187,7 +195,7 @@ end
 function Node.replace(node, new, index)
   check_open(node, "replace")
   check_open(new, "replace: new child")
-  index = index or 1
+  index = check_index(index, "replace")
   local _ <close> = hold(node)
   local old = find_child(node, index, "replace")
   local reason = mismatch(node, old, new)
@@ -209,7 +217,10 @@ end
 -- both. It is called while nothing is in flight.
 function Node.insert(node, make, index)
   check_open(node, "insert")
-  index = index or 1
+  if type(make) ~= "function" then
+    error("insert: a function expected, got " .. type(make), 2)
+  end
+  index = check_index(index, "insert")
   local _ <close> = hold(node)
   local old = find_child(node, index, "insert")
   local new, message, errno = make(old)
@@ -232,7 +243,7 @@ end
 -- The child, a filter, is flushed, taken out, and closed unless others use it.
 function Node.remove(node, index)
   check_open(node, "remove")
-  index = index or 1
+  index = check_index(index, "remove")
   local _ <close> = hold(node)
   local old = find_child(node, index, "remove")
   local below = old.children[1]
