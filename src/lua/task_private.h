@@ -3,8 +3,8 @@
  *
  * LuaTask is the C side: coroutine, Lua thread, timer.  It lives from spawn to
  * end and is recycled.  TaskHandle is what scripts hold: while the task lives
- * it points to it (and lies in the task's slot of the registry, so a live task
- * keeps its handle); afterwards it holds the results.
+ * it points to it (and lies in the task's slot, so a live task keeps its
+ * handle); afterwards it holds the results.
  *
  * The task's Lua stack: 1 alua_traceback (stays there for the next task),
  * 2 body, 3... arguments.
@@ -136,7 +136,7 @@ struct LuaTask {
 
     /* Kept from task to task, as vm is; see task_reset(). */
     lua_State *L;
-    int slot; /* of the handle, in the registry; else false is there */
+    TaskSlot slot;  /* of the thread, and of the handle while it lives */
     QEMUTimer timer;
 };
 

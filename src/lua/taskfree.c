@@ -27,7 +27,7 @@ static void task_free(lua_State *L, LuaTask *t)
     timer_deinit(&t->timer);
     origin_unref(t->named);
     origin_unref(t->origin);
-    luaL_unref(L, LUA_REGISTRYINDEX, t->slot);
+    taskslot_give(L, t->vm, t->slot);
     free(t);
 }
 
@@ -35,7 +35,7 @@ static void drop_thread(lua_State *L, LuaTask *t)
 {
     if (t->L) {
         lua_pushnil(L);
-        lua_rawsetp(L, LUA_REGISTRYINDEX, t);
+        taskslot_set(L, t->slot, TASK_THREAD);
         t->L = NULL;
     }
 }

@@ -11,13 +11,13 @@
 
 void task_push_handle(lua_State *L, const LuaTask *t)
 {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, t->slot);
+    taskslot_get(L, t->slot, TASK_HANDLE);
 }
 
 void task_drop_handle(lua_State *L, const LuaTask *t)
 {
-    lua_pushboolean(L, 0); /* not nil: the slot stays in the array part */
-    lua_rawseti(L, LUA_REGISTRYINDEX, t->slot);
+    lua_pushnil(L);
+    taskslot_set(L, t->slot, TASK_HANDLE);
 }
 
 void task_push_result(lua_State *L, int at, const TaskHandle *h)

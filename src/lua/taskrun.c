@@ -144,11 +144,10 @@ static LuaTask *task_alloc(lua_State *L, LuaVM *vm)
 {
     size_t size = ROUND_UP(sizeof(LuaTask), CACHE_LINE);
 
-    lua_pushboolean(L, 0);
-    int slot = luaL_ref(L, LUA_REGISTRYINDEX);
+    TaskSlot slot = taskslot_take(L, vm);
     LuaTask *t = aligned_alloc(CACHE_LINE, size);
     if (!t) {
-        luaL_unref(L, LUA_REGISTRYINDEX, slot);
+        taskslot_give(L, vm, slot);
         luaL_error(L, "not enough memory");
     }
     memset(t, 0, size);
@@ -175,7 +174,7 @@ static LuaTask *task_peek(lua_State *L, LuaVM *vm)
     if (!t->L) {
         lua_State *thread = lua_newthread(L);
 
-        lua_rawsetp(L, LUA_REGISTRYINDEX, t);
+        taskslot_set(L, t->slot, TASK_THREAD);
         lua_sethook(thread, NULL, 0, 0);
         lua_pushcfunction(thread, alua_traceback);
         t->L = thread;
@@ -213,7 +212,7 @@ LuaTask *task_spawn(lua_State *L, LuaVM *vm, int nargs)
     }
     /* Nothing raises from here on. */
     lua_pushvalue(L, -1);
-    lua_rawseti(L, LUA_REGISTRYINDEX, t->slot);
+    taskslot_set(L, t->slot, TASK_HANDLE);
     vm->priv->pool = t->next;
     vm->priv->pool_count--;
     task_reset(t, h);
@@ -250,7 +249,7 @@ LuaTask *task_new_main(lua_State *L, LuaVM *vm, lua_State *on,
     TaskHandle *h = push_new_handle(L, vm);
     LuaTask *t = task_alloc(L, vm);
 
-    lua_rawseti(L, LUA_REGISTRYINDEX, t->slot);
+    taskslot_set(L, t->slot, TASK_HANDLE);
     t->L = on;
     task_reset(t, h);
     t->run = run_main;

@@ -31,6 +31,7 @@ static int vm_gc(lua_State *L)
 
     vm_close(&block->vm);
     anchor_free(&block->vm);
+    taskslot_free_all(&block->vm);
     reserve_remove(&block->vm);
     return 0;
 }

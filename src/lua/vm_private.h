@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "qemu/atomic.h"
 #include "task.h"
+#include "taskslot.h"
 #include "vm.h"
 
 /* A group of flags that make the loop look up between two iterations. */
@@ -53,6 +54,7 @@ struct LuaVMPrivate {
     LuaTask *pool; /* ended ones, ready for reuse */
     size_t pool_count;
     LuaTask *retired; /* ended ones whose thread a script has seen */
+    TaskSlots task_slots;
     uint64_t live_refd;
     uint64_t live_count;
     uint64_t tasks_made; /* ever: numbers for them */
