@@ -206,8 +206,27 @@ Coroutine *pool_get(CoroutineThread *thread, unsigned cls,
     return get_slow(thread, cls, first, errp);
 }
 
+/* Of the usual class, when there are enough of them: without a look at its
+ * stack, which would make one more page present. */
+static QEMU_NOINLINE bool destroy_excess(Coroutine *co)
+{
+    const PoolClass *p = &pool[STACK_DEFAULT_CLASS];
+    pthread_mutex_lock(&lock);
+    bool excess = p->count >= p->max;
+    existing -= excess;
+    pthread_mutex_unlock(&lock);
+    if (excess) {
+        destroy_object(co);
+    }
+    return excess;
+}
+
 void pool_put(CoroutineThread *thread, Coroutine *co)
 {
+    if (unlikely(thread->cached >= CACHE_MAX) &&
+        co->stack_class == STACK_DEFAULT_CLASS && destroy_excess(co)) {
+        return;
+    }
     bool thorough = ++co->uses % THOROUGH_EVERY == 0;
     if (unlikely(checker_on_valgrind())) {
         thorough = true;
