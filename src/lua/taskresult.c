@@ -16,8 +16,10 @@ void task_push_handle(lua_State *L, const LuaTask *t)
 
 void task_drop_handle(lua_State *L, const LuaTask *t)
 {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, t->slot.table);
     lua_pushnil(L);
-    taskslot_set(L, t->slot, TASK_HANDLE);
+    lua_rawseti(L, -2, t->slot.base + TASK_HANDLE);
+    lua_pop(L, 1);
 }
 
 void task_push_result(lua_State *L, int at, const TaskHandle *h)

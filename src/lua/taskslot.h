@@ -25,13 +25,13 @@ TaskSlot taskslot_take(lua_State *L, LuaVM *vm);
 void taskslot_give(lua_State *L, LuaVM *vm, TaskSlot slot); /* empties it */
 void taskslot_free_all(LuaVM *vm); /* once nothing is in any */
 
-/* Pops a value into a place; uses one slot of the stack, cannot raise. */
+/* Pops a value into a place; uses two slots of the stack, cannot raise. */
 static inline void taskslot_set(lua_State *L, TaskSlot slot, int place)
 {
     lua_rawgeti(L, LUA_REGISTRYINDEX, slot.table);
-    lua_insert(L, -2);
+    lua_pushvalue(L, -2);
     lua_rawseti(L, -2, slot.base + place);
-    lua_pop(L, 1);
+    lua_pop(L, 2);
 }
 
 /* Pushes what is there; uses two slots. */
