@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 void *__libc_malloc(size_t size);
-void *malloc(size_t size);
+__attribute__((visibility("default"))) void *malloc(size_t size);
 
 enum { BLOCK = 4096 };
 
