@@ -136,4 +136,29 @@ describe("aio.bufpool", function()
     local b <close> = pool:get()
     assert.equal(pool:stats().registered, b:is_registered())
   end)
+
+  it("asks for huge pages for registered memory", function()
+    local MODE = "/sys/kernel/mm/transparent_hugepage/enabled"
+    local f <close> = io.open(MODE)
+    if not f then
+      pending("this kernel has no transparent huge pages: no " .. MODE)
+      return
+    end
+    local function advised() -- mappings with the flag "hg"
+      local count = 0
+      for line in io.lines("/proc/self/smaps") do
+        count = count + (line:find("^VmFlags:.* hg") and 1 or 0)
+      end
+      return count
+    end
+    local before = advised()
+    local pool <close> =
+      aio.bufpool { count = 8, size = 1 << 20, register = true }
+    assert.equal(8, #pool)
+    assert.equal(before + 1, advised())
+    local small <close> =
+      aio.bufpool { count = 8, size = 4096, register = true }
+    assert.equal(8, #small)
+    assert.equal(before + 1, advised())
+  end)
 end)
