@@ -4,8 +4,8 @@
  * Lua starts a collection when its heap has doubled.  A small one has doubled
  * after a few dozen reads, and then all of it, the libraries included, is
  * looked through for a few dozen strings.  So the pause is such that up to
- * GARBAGE_KIB come together first.  The loop looks at the heap's size between
- * two turns: where it grows again after it has shrunk, a collection has ended,
+ * GARBAGE_KIB come together first.  The loop looks at the heap's size every
+ * few turns: where it grows again after it has shrunk, a collection has ended,
  * and what is left is alive.
  *
  * Rule: a script that sets a pause of its own has the last word.

@@ -117,7 +117,6 @@ static int fd_of_object(lua_State *L, int arg)
 
 int lcheck_fd(lua_State *L, int arg)
 {
-    luaL_Stream *stream = luaL_testudata(L, arg, LUA_FILEHANDLE);
     lua_Integer fd = -1;
 
     if (lua_type(L, arg) == LUA_TNUMBER) { /* LuaSocket has float ones */
@@ -126,6 +125,7 @@ int lcheck_fd(lua_State *L, int arg)
                       "file descriptor out of range");
         return (int)fd;
     }
+    const luaL_Stream *stream = luaL_testudata(L, arg, LUA_FILEHANDLE);
     if (stream) {
         luaL_argcheck(L, stream->closef, arg, "attempt to use a closed file");
         return fileno(stream->f);

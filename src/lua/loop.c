@@ -19,6 +19,7 @@
 enum { EXIT_DEADLOCK = 3 };
 enum { MORE_SLICES = 127 }; /* of tasks, before the loop looks up */
 enum { DOUBTFUL_TURNS = 256 };
+enum { TURNS_PER_LOOK = 8 }; /* at the heap; a collection takes more */
 #define SHUTDOWN_NS (2 * 1000000000LL)
 #define REAP_PACE 20 /* collections take at most a twentieth of the time */
 
@@ -129,7 +130,7 @@ static void attend(LuaVM *vm, bool idle)
 {
     LuaVMPrivate *priv = vm->priv;
 
-    if (priv->pace) {
+    if (priv->pace && ++priv->turns % TURNS_PER_LOOK == 0) {
         gcpace_look(vm);
     }
     if (priv->attention & VM_INTERRUPTED) {

@@ -70,7 +70,8 @@ struct LuaVMPrivate {
     /* gcpace.c */
     bool pace;
     bool heap_shrinks;
-    int heap_kib;              /* between the last two turns of the loop */
+    unsigned turns;            /* of the loop */
+    int heap_kib;              /* when it was looked at last */
     int pause;                 /* as we set it last; 0: not yet */
     struct LuaFdWatch *doubts; /* to be settled before a sleep; lwait.c */
     unsigned doubtful_turns;   /* of the loop, since it was done last */

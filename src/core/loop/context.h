@@ -320,6 +320,17 @@ static inline bool fdmon_need_wait(AioContext *ctx)
                : __atomic_load_n(&ctx->handler_count, __ATOMIC_RELAXED) > 0;
 }
 
+static inline void fdmon_apply_external(AioContext *ctx)
+{
+    bool disabled =
+        __atomic_load_n(&ctx->external_disable_cnt, __ATOMIC_RELAXED) > 0;
+
+    if (unlikely((disabled != ctx->external_applied) |
+                 ctx->external_look_due)) {
+        fdmon_apply_external_slow(ctx);
+    }
+}
+
 /*
  * How many handlers became ready.  Home thread.  Inlined: returning from a
  * function that has made a system call costs a branch that the processor

@@ -314,15 +314,15 @@ static void apply_watch(AioContext *ctx, bool disabled)
     qemu_mutex_unlock(&ctx->list_lock);
 }
 
-void fdmon_apply_external(AioContext *ctx)
+void fdmon_apply_external_slow(AioContext *ctx)
 {
     bool disabled = aio_external_disabled(ctx);
 
-    if (unlikely(disabled != ctx->external_applied)) {
+    if (disabled != ctx->external_applied) {
         apply_watch(ctx, disabled);
         ctx->external_look_due |= disabled;
     }
-    if (unlikely(ctx->external_look_due) && !disabled) {
+    if (ctx->external_look_due && !disabled) {
         ctx->external_look_due = false;
         busypoll_look_at_externals(ctx);
     }

@@ -100,7 +100,7 @@ void fdmon_end_of_tick(AioContext *ctx);
 
 /* If disabled externals have changed: recompute node->watch, and look at what
  * their io_poll found meanwhile.  Home thread, ctx->walking held. */
-void fdmon_apply_external(AioContext *ctx);
+void fdmon_apply_external_slow(AioContext *ctx);
 
 void fdmon_destroy(AioContext *ctx);
 
