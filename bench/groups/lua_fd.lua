@@ -16,7 +16,7 @@ local has_luv, has_cqueues = luas.needs("luv"), luas.needs("cqueues")
 -- What runs in this run: sides, and the words of commands.
 local function sides(env)
   local modules = env.program("x"):match("^(.*)/")
-  local is = {}
+  local is = { slow_clock = modules .. "/bench_slow_clock.so" }
   function is.ours_words(mode, idle, amount)
     return luas.ours(env, "fd", modules, mode, idle, amount)
   end
@@ -50,8 +50,9 @@ local function counted(is, name, mode, goal)
     name = name,
     rounds = 1,
     needs = function() return instructions.needs() or has_luv() end,
-    ours = instructions.side(is.ours_words(mode, 0), variable("epoll")),
-    peer = instructions.side(is.luv_words(mode)),
+    ours = instructions.side(is.ours_words(mode, 0), is.slow_clock,
+      variable("epoll")),
+    peer = instructions.side(is.luv_words(mode), is.slow_clock),
     metrics = { { key = "instructions", goal = goal } },
   }
 end
