@@ -27,8 +27,9 @@ local function count(words, operations, clock, variable)
     error("callgrind counted nothing: " .. text, 0)
 end
 
--- side(words, clock [, variable]) -> a side whose metric is "instructions";
--- clock: where bench_slow_clock.so is; variable: "NAME=value" in its environment
+-- side(words, clock [, variable]) -> a side with the metric "instructions"
+-- clock: where bench_slow_clock.so is; variable: "NAME=value" for its
+-- environment
 function instructions.side(words, clock, variable)
   return function()
     local few = count(words, SHORT, clock, variable)
