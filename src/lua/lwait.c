@@ -153,8 +153,13 @@ static void watch_settle(struct LuaFdWatch *watch)
 
 void lwait_settle(LuaVM *vm)
 {
-    while (vm->priv->doubts) { /* each step ends one doubt */
-        watch_settle(vm->priv->doubts);
+    struct LuaFdWatch *first;
+
+    while ((first = vm->priv->doubts)) { /* each step ends one doubt */
+        CHECK(first->owner->vm == vm);
+        CHECK(first->doubted);
+        CHECK(!first->prev_doubt);
+        watch_settle(first);
     }
 }
 
