@@ -1,4 +1,5 @@
 # Packages, all through pkg-config, as PkgConfig:: targets.
+include(CheckLinkerFlag)
 find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LIBURING IMPORTED_TARGET liburing>=2.3)
@@ -12,4 +13,9 @@ else() # found when the tree was configured with it
 endif()
 if(AIOCTL_LUA)
   pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.4)
+  if(AIOCTL_STATIC_LUA)
+    find_library(LUA_ARCHIVE NAMES liblua5.4.a liblua-5.4.a
+      HINTS ${LUA_LIBDIR})
+    check_linker_flag(C "-Wl,--export-dynamic-symbol=lua*" LUA_EXPORTS)
+  endif()
 endif()

@@ -1,5 +1,6 @@
 # Build options, and the interface target aioctl_flags that carries them.
 option(AIOCTL_LUA "build the Lua host and the module aio.core" ON)
+option(AIOCTL_STATIC_LUA "the host contains Lua where there is an archive" ON)
 option(AIOCTL_BENCH "build the benchmarks" OFF)
 option(AIOCTL_GLIB "GSource integration (needs GLib at build time)" ON)
 option(AIOCTL_DCHECK "costly invariant checks" OFF)
