@@ -13,6 +13,7 @@ endif()
 set(AIOCTL_TEST_ENVIRONMENT
   "AIOCTL_BUILD=${CMAKE_BINARY_DIR}"
   "ASAN_OPTIONS=exitcode=99:detect_stack_use_after_return=0"
+  "LSAN_OPTIONS=print_suppressions=0:suppressions=${CMAKE_SOURCE_DIR}/spec/support/lsan.supp"
   "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"
   "TSAN_OPTIONS=exitcode=66:second_deadlock_stack=1")
 set(AIOCTL_THREADED_CORE "^(stress_.*|.*thread.*|notify|coschedule|aio_wait|\
@@ -127,10 +128,10 @@ function(aioctl_lua_spec file monitor)
   set_tests_properties(${test} PROPERTIES TIMEOUT 300
     ENVIRONMENT "${environment}")
   set(labels lua)
-  if(AIOCTL_SANITIZE AND ARGN)
+  if(AIOCTL_SANITIZE AND (ARGN OR NOT monitor STREQUAL "io_uring"))
     list(APPEND labels full)
-  elseif(AIOCTL_SANITIZE MATCHES "thread" AND NOT (
-      monitor STREQUAL "io_uring" AND stem MATCHES "${AIOCTL_THREADED_LUA}"))
+  elseif(AIOCTL_SANITIZE MATCHES "thread"
+      AND NOT stem MATCHES "${AIOCTL_THREADED_LUA}")
     list(APPEND labels full)
   endif()
   aioctl_test_labels(${test} ${labels})
