@@ -222,6 +222,7 @@ static bool run_command(Host *host, lua_State *L, const char *name)
 
     snprintf(program, sizeof(program), HOST_NAME " %s", name);
     host->progname = program;
+    host->command = true;
     name_program(L, program);
     if (search_load_command(L, name) != LUA_OK) {
         report_error(host, L);

@@ -13,6 +13,7 @@
  * cmodules.c  modules that are shared objects beside the executable
  * signals.c   INT, TERM, PIPE, USR1 and --timeout
  * osexit.c    os.exit() that leaves through the loop
+ * streams.c   standard streams that are closed or full
  * glib.c      --glib: GLib's default loop drives ours
  * dump.c      what USR1 and --stats print
  *
@@ -72,6 +73,7 @@ typedef struct Host {
     HostOptions options;
     LuaVM *vm;
     bool aio_loaded; /* some script has loaded aio.core */
+    bool command;    /* what runs is a command, not a script */
     bool failed;     /* the main chunk ended with an error */
     bool cancelled;  /* ... or because something else is ending the program */
 } Host;
@@ -193,6 +195,12 @@ void dump_uninstall(void);
 void dump_request(void); /* from a signal handler */
 void dump_stats(LuaVM *vm);
 void dump_stats_json(LuaVM *vm);
+
+/* ---- streams.c ---------------------------------------------------------- */
+
+void streams_open(void); /* before any descriptor is made */
+/* Is all on stdout written?  Otherwise says so, in the name of @progname. */
+bool streams_flush(const char *progname);
 
 /* ---- glib.c ------------------------------------------------------------- */
 

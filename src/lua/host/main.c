@@ -280,6 +280,9 @@ static int finish(Host *host, lua_State *L, int status)
         fflush(NULL);
         signals_die(signals_deadly());
     }
+    if (host->command && !streams_flush(host->progname)) {
+        return status ? status : EXIT_FAILURE;
+    }
     return status;
 }
 
@@ -293,6 +296,7 @@ int main(int argc, char **argv)
 {
     Host *host = &the_host;
 
+    streams_open();
     memory_keep();
     host->argc = argc;
     host->argv = argv;
@@ -301,11 +305,11 @@ int main(int argc, char **argv)
     }
     if (host->options.help != NULL) {
         help_print(host->options.help);
-        return EXIT_SUCCESS;
+        return streams_flush(HOST_NAME) ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     if (host->options.long_version) {
         help_version();
-        return EXIT_SUCCESS;
+        return streams_flush(HOST_NAME) ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     memlimit_set(host->options.memory_limit);
     lua_State *L = memlimit_newstate();
