@@ -162,7 +162,8 @@ local function open_destination(job, st)
     end
     return f
   end
-  return open(job, job.dst, "w", { perm = job.src_stat.perm & 511 })
+  -- Ours to read and write until it is complete: it may be opened once more.
+  return open(job, job.dst, "w", { perm = job.src_stat.perm & 511 | 384 })
 end
 
 -- ---- moving blocks --------------------------------------------------

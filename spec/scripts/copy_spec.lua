@@ -129,6 +129,39 @@ describe("aioctl copy", function()
     assert.matches("copy +%d+%%", copy("--progress always " .. args))
   end)
 
+  it("copies a read-only file for who is not root", function()
+    random(path "a", 12345)
+    assert(file.chmod(path "a", 292))
+    assert(file.chmod(folder, 511))
+    local drop = ""
+    if host.run "id -u" == "0\n" then
+      local _, status = host.run "command -v setpriv"
+      if status ~= 0 then
+        return pending "no setpriv, to be somebody else than root"
+      end
+      drop = "setpriv --reuid=65534 --clear-groups "
+    end
+    local output, status = host.run(("%s%s copy %s %s"):format(drop,
+      host.quote(host.aioctl), path "a", path "b"))
+    if status == 126 or status == 127 then
+      return pending("somebody else cannot run it here: " .. output)
+    end
+    assert.equal(0, status, output)
+    assert.is_true(same(path "a", path "b"))
+    assert.equal(292, file.stat(path "b").perm)
+  end)
+
+  it("takes no more memory than the file needs", function()
+    random(path "a", 12345)
+    local output, status = host.run(([[%s -e '
+      assert(require "aio.copy".run { src = "%s", dst = "%s", block = 1 << 30 })
+      print(io.open "/proc/self/status":read "a":match "VmHWM:%%s+(%%d+)")
+    ']]):format(host.quote(host.aioctl), path "a", path "b"))
+    assert.equal(0, status, output)
+    assert.is_true(tonumber(output) < 700000, output)
+    assert.is_true(same(path "a", path "b"))
+  end)
+
   it("summarizes rate and latencies", function()
     random(path "a", 100000)
     local output = copy(path "a" .. " " .. path "b")
