@@ -285,11 +285,12 @@ end
 
 local function move_all(job)
   local align = math.max(job.src_file.align, job.dst_file.align)
+  local block = math.max(align, math.min(job.block, round_up(job.size, align)))
   local workers = math.max(1,
-    math.min(job.depth, (job.size + job.block - 1) // job.block))
+    math.min(job.depth, (job.size + block - 1) // block))
   local pool <close> = aio.bufpool {
     count = workers,
-    size = round_up(job.block, align),
+    size = round_up(block, align),
     align = math.max(4096, align),
     register = true,
   }
@@ -297,7 +298,7 @@ local function move_all(job)
   job.plan = Plan.new {
     files = { job.src_file },
     size = job.size,
-    block = job.block,
+    block = block,
     align = align,
     on_hole = function(off, len)
       zero_range(job, off, len)
