@@ -71,7 +71,8 @@ end
 
 local function check_source(path)
   if path == "-" then
-    fail("the source must be a file or a block device, not standard input")
+    fail("the source must be a file or a block device, not standard input\n"
+      .. "(write './-' for a file of that name)")
   end
   local st = check(file.stat(path))
   if st.type ~= "file" and st.type ~= "block" then
@@ -94,6 +95,10 @@ end
 
 -- The destination's stat table, or nil when it does not exist yet.
 local function check_destination(path, src)
+  if path == "-" then
+    fail("the destination must be a file or a device, not standard output\n"
+      .. "(write './-' for a file of that name)")
+  end
   local st, message, errno = file.stat(path)
   if not st then
     return errno ~= aio.errno.ENOENT and fail(message, errno) or nil
