@@ -139,6 +139,8 @@ describe("aioctl policy-lab", function()
         local output, status = quick(write(folder .. "w.lua", case[1]))
         assert.equal(1, status)
         assert.matches(case[2], output)
+        -- A traceback is for errors inside of the workload only.
+        assert.equal(case[2] == "oops", output:find("traceback") ~= nil)
         assert.matches("aioctl policy%-lab: %S+w.lua under policy sleep ended "
           .. "with status 1", output)
       end)
@@ -165,7 +167,7 @@ describe("aioctl policy-lab", function()
         assert.equal(1, status)
         assert.matches(pattern, output)
       end
-      refuses("did you mean 'sleep'", path, "--policies", "slep")
+      refuses("Did you mean 'sleep'", path, "--policies", "slep")
       refuses("percentile must be", path, "--policies", "latency_target=x")
       refuses("percentile must be", path, "--policies", "latency_target=101")
       refuses("no policy is named", path, "--policies", ",")

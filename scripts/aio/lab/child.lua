@@ -10,11 +10,19 @@ local runs = require "aio.lab.runs"
 
 local WARM_UP <const> = 0.2 -- of the time, before anything is counted
 
+-- The mistake is the user's: no traceback through us.
+local function fail(message)
+  io.stderr:write("aioctl policy-lab: ", message, "\n")
+  os.exit(1)
+end
+
 local function load_workload(path)
-  local workload = assert(loadfile(path))()
+  local chunk, message = loadfile(path)
+  local workload = (chunk or fail(message))()
   if type(workload) ~= "function" then
-    error(("%s returns a %s, not a function(lab)"):format(path, type(workload)),
-      0)
+    local kind = type(workload)
+    fail(("%s returns %s, not a function(lab)"):format(path,
+      kind == "nil" and "nothing" or "a " .. kind))
   end
   return workload
 end
@@ -67,10 +75,10 @@ local function main(path, policy_name, seconds, ...)
   local lab = new_lab(tonumber(seconds), { ... })
   workload(lab)
   if not lab.began or lab.hist:count() == 0 then
-    error(path .. ": nothing was recorded: loop while lab.running(), and "
-      .. "call lab.record(ns) for each operation", 0)
+    fail(path .. ": nothing was recorded: loop while lab.running(), and "
+      .. "call lab.record(ns) for each operation")
   elseif found.policy and not aio.context():policy() then
-    error(("the policy %s was removed during the run"):format(policy_name), 0)
+    fail(("the policy %s was removed during the run"):format(policy_name))
   end
   local out = assert(io.open("/dev/fd/3", "w"))
   for key, value in pairs(results(lab)) do
