@@ -4,7 +4,6 @@ local html = require "aio.report.html"
 local page = require "aio.lab.page"
 local runs = require "aio.lab.runs"
 local svg = require "aio.report.svg"
-local host = require "support.host"
 
 -- Raises unless every tag of the page is closed by its own, in order.
 local function check_nesting(text)
@@ -107,29 +106,5 @@ describe("aio.report", function()
       check_nesting(text)
     end
     assert.equal("&lt;&amp;&gt;&quot;", html.escape('<&>"'))
-  end)
-
-  it("is drawn by a browser", function()
-    if host.run("command -v chromium") == "" then
-      pending("no chromium (Debian: apt install chromium)")
-      return
-    end
-    local folder = host.run("mktemp -d"):gsub("\n", "")
-    finally(function() host.run("rm -rf " .. host.quote(folder)) end)
-    local file = assert(io.open(folder .. "/page.html", "w"))
-    file:write(example())
-    file:close()
-    local output = host.run(("chromium --headless --no-sandbox --disable-gpu "
-      .. "--no-first-run --disable-background-networking --disable-sync "
-      .. "--disable-component-update --disable-quic --user-data-dir=%s/user "
-      .. "--window-size=900,1400 --screenshot=%s/page.png file://%s/page.html")
-      :format(folder, folder, folder), 60)
-    local png = io.open(folder .. "/page.png", "rb")
-    assert.is_truthy(png, output)
-    local bytes = png:read("a")
-    png:close()
-    local width, height = (">I4I4"):unpack(bytes, 17)
-    assert.same({ 900, 1400 }, { width, height })
-    assert.is_true(#bytes > 30000) -- an empty page takes less than 10 KB
   end)
 end)

@@ -2,18 +2,17 @@
 --
 --   aioctl policy-lab examples/lab/wakeup.lua --html wakeup.html
 --
--- Each operation is a read that the thread pool does, so the loop waits for a
--- few microseconds until another thread wakes it: the case in which polling
--- instead of sleeping pays.
+-- Each operation is a request that the thread pool answers, so the loop waits
+-- for a few microseconds until another thread wakes it: the case in which
+-- polling instead of sleeping pays.
 
 local aio, file = require "aio", require "aio.file"
 
 return function(lab)
   local f <close> = assert(file.open("/dev/zero", "r", { engine = "threads" }))
-  local buf <close> = aio.buf(512)
   while lab.running() do
     local start = aio.now_ns()
-    assert(f:pread(buf, 0))
+    assert(f:nop())
     lab.record(aio.now_ns() - start)
   end
 end

@@ -183,8 +183,13 @@ describe("aioctl policy-lab", function()
 
   it("runs the workloads among the examples", function()
     in_folder(function(folder)
-      local output, status = quick("examples/lab/wakeup.lua")
+      local output, status = quick("examples/lab/wakeup.lua", "--json",
+        "--policies", "sleep")
       assert.equal(0, status, output)
+      local row = require "dkjson".decode(output).policies[1]
+      -- It does wait: not always, as the pool may answer before the loop
+      -- sleeps; never, if requests were answered at once.
+      assert.is_true(row.sleeps_per_op > 0, output)
       host.run("head -c 100k /dev/urandom >" .. folder .. "data")
       output, status = quick("examples/lab/randread.lua", folder .. "data")
       assert.equal(0, status, output)

@@ -97,8 +97,9 @@ function page.render(about, rows)
     cells[i] = page.cells(row)
   end
   return html.page("Loop policies under " .. about.workload, {
-    html.note(("%d rounds of %g s per policy, in rotated order; medians. "
-      .. "Monitor %s, %s."):format(about.rounds, about.seconds, about.fdmon,
+    html.note(("%d %s of %g s per policy, in rotated order; medians. "
+      .. "Monitor %s, %s."):format(about.rounds,
+      about.rounds == 1 and "round" or "rounds", about.seconds, about.fdmon,
       about.kernel)),
     html.table(page.HEADINGS, cells),
     html.heading("Latency against CPU time"),

@@ -23,16 +23,16 @@ local STYLE <const> = [[
 body { background: var(--bg); color: var(--fg); margin: 2rem auto;
   max-width: 52rem; padding: 0 1rem; line-height: 1.45;
   font-family: system-ui, sans-serif; }
-h1 { font-size: 1.5rem; margin-bottom: .2rem; }
+h1 { font-size: 1.5rem; margin-bottom: .2rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.1rem; margin-top: 2rem; }
 p.note { color: var(--dim); }
 div.wide { overflow-x: auto; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .8rem; text-align: right;
+th, td { padding: .3rem .55rem; text-align: right;
   border-bottom: 1px solid var(--line); white-space: nowrap; }
 th { color: var(--dim); font-weight: 600; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-svg { width: 100%; height: auto; font-family: inherit; }
+svg { width: 100%; min-width: 36rem; height: auto; font-family: inherit; }
 svg text { fill: var(--fg); font-size: 13px; }
 svg .dim { fill: var(--dim); }
 svg .label { fill: var(--dim); stroke: var(--bg); stroke-width: 4px;

@@ -147,7 +147,7 @@ local function legend(out, series)
   for i, s in ipairs(series) do
     out[#out + 1] = mark(i, x + 5, 33, s.name)
     out[#out + 1] = text(x + 15, 37, "start", nil, s.name)
-    x = x + 34 + 7.4 * #s.name
+    x = x + 42 + 7 * #s.name
   end
 end
 
@@ -217,6 +217,7 @@ function svg.chart(chart)
       HEIGHT - BOTTOM - y * (HEIGHT - TOP - BOTTOM)
   end
   local out = {
+    '<div class="wide">',
     ('<svg viewBox="0 0 %d %d" role="img" aria-label="%s">'):format(WIDTH,
       HEIGHT, html.escape(chart.description)),
   }
@@ -229,7 +230,7 @@ function svg.chart(chart)
     draw_series(out, i, s, at)
   end
   draw_labels(out, chart.series, at)
-  out[#out + 1] = "</svg>"
+  out[#out + 1] = "</svg></div>"
   return table.concat(out, "\n")
 end
 
