@@ -153,7 +153,9 @@ SCENARIO(files, false,
          "local r = aio.spawn(function() f:pread(10, 0) end) "
          "aio.yield() r:cancel() r:pjoin() f:close() "
          "aio.file.open('/nonexistent') aio.file.stat('/') "
-         "aio.file.readdir('/proc/self/fd')")
+         "aio.file.readdir('/proc/self/fd') "
+         "aio.file.readlink('/proc/self/exe') aio.file.readlink('/') "
+         "aio.file.chmod('/nonexistent', 0) aio.file.utime('/nonexistent')")
 
 SCENARIO(watches, false,
          "local w = assert(aio.file.watch('/tmp')) w:next(0) w:add('/') "

@@ -25,7 +25,7 @@ contract.functions = {
   ["aio.sync"] = words "chan sem mutex rwlock cond event latch rate",
   ["aio.file"] = words [[
     open stat unlink rename mkdir rmdir readdir link symlink tmp copy stdin
-    stdout stderr watch
+    stdout stderr watch readlink chmod utime
   ]],
   ["aio.net"] = words "listen dial udp pair resolve",
   ["aio.proc"] = words "spawn run",

@@ -236,6 +236,13 @@ file.unlink("a\0b")                       #1 .*must not contain zeros
 file.rename("a", "b\0c")                  #2 .*must not contain zeros
 file.mkdir("none/x", -1)                  #2 .*permissions
 file.readdir("a\0b")                      #1 .*must not contain zeros
+file.readlink("a\0b")                     #1 .*must not contain zeros
+file.chmod("a\0b", 0)                     #1 .*must not contain zeros
+file.chmod("x", 4096)                     #2 .*permissions
+file.chmod("x")                           #2 .*number expected
+file.utime("x", "y")                      #2 .*number expected
+file.utime("x", nil, 1/0)                 #3 .*seconds since 1970
+file.utime("x", 0/0)                      #2 .*seconds since 1970
 file.watch()                              #1 .*string expected
 file.watch(".", {events = {"zz"}})        unknown event 'zz'
 watch:add("a\0b")                         must not contain zeros

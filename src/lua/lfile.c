@@ -230,6 +230,7 @@ void lfile_open(lua_State *L)
     lua_newtable(L);
     alua_setfuncs(L, file_open_functions);
     alua_setfuncs(L, file_fs_functions);
+    alua_setfuncs(L, file_attr_functions);
     alua_setfuncs(L, file_std_functions);
     alua_setfuncs(L, file_watch_functions);
     lwatch_open_class(L);

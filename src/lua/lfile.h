@@ -16,6 +16,7 @@
  *   lfilestd.c      standard streams
  *   lfilestat.c     stat tables
  *   lfilefs.c       functions on paths: stat, unlink, rename, readdir, ...
+ *   lfileattr.c     functions on paths: readlink, chmod, utime
  *   lwatch.c        class aio.watch: inotify
  */
 #ifndef LFILE_H
@@ -309,6 +310,7 @@ extern const luaL_Reg file_move_methods[];
 extern const luaL_Reg file_lock_methods[];
 extern const luaL_Reg file_open_functions[];
 extern const luaL_Reg file_fs_functions[];
+extern const luaL_Reg file_attr_functions[];
 extern const luaL_Reg file_std_functions[];
 extern const luaL_Reg file_watch_functions[];
 void lwatch_open_class(lua_State *L);
