@@ -53,7 +53,8 @@ describe("a long option", function()
 
   it("without its value is refused", function()
     local output, status = aioctl("--fdmon")
-    assert.matches("^aioctl: '%-%-fdmon' needs argument\n", output)
+    assert.matches("^aioctl: '%-%-fdmon' needs argument\n%(M: auto, io_uring",
+      output)
     assert.equal(1, status)
   end)
 
@@ -233,6 +234,15 @@ describe("modules", function()
     assert.matches("^aioctl: module 'none' not found:\n", output)
     assert.equal(1, status)
     assert.matches("'%-m' needs argument", (aioctl("-m")))
+  end)
+end)
+
+describe("a script", function()
+  it("that is no text is named as such", function()
+    local output, status = host.run(host.quote(host.aioctl) .. " /bin/sh")
+    assert.matches("\n(/bin/sh is a binary file, no Lua script)\n", output, 1,
+      true)
+    assert.equal(1, status)
   end)
 end)
 

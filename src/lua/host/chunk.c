@@ -200,6 +200,30 @@ static bool explain_missing(Host *host, lua_State *L, const char *name)
     return false;
 }
 
+/* No text has zeros in it: another kind of file was named by mistake. */
+static bool is_binary(const char *path)
+{
+    char head[512];
+    FILE *f = path ? fopen(path, "rb") : NULL;
+    size_t len = f ? fread(head, 1, sizeof(head), f) : 0;
+
+    if (f != NULL) {
+        fclose(f);
+    }
+    return memchr(head, '\0', len) != NULL;
+}
+
+static bool explain_syntax(Host *host, lua_State *L, const char *path)
+{
+    if (is_binary(path)) {
+        lua_pushfstring(L, "%s\n(%s is a binary file, no Lua script)",
+                        lua_tostring(L, -1), path);
+        lua_remove(L, -2);
+    }
+    report_error(host, L);
+    return false;
+}
+
 static bool run_file_script(Host *host, lua_State *L, const char *name)
 {
     bool is_stdin = strcmp(name, "-") == 0 &&
@@ -210,8 +234,7 @@ static bool run_file_script(Host *host, lua_State *L, const char *name)
         return explain_missing(host, L, name);
     }
     if (status != LUA_OK) {
-        report_error(host, L);
-        return false;
+        return explain_syntax(host, L, is_stdin ? NULL : name);
     }
     return run_main_function(host, L);
 }

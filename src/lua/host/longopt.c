@@ -225,23 +225,20 @@ const HostLongOption host_long_options[] = {
      * running.
      */
     {"glib", NULL, "AIOCTL_GLIB",
-     "wait in GLib's default main loop, for modules that use it", true,
-     apply_glib},
+     "wait in GLib's main loop, for modules that use it", true, apply_glib},
     /**
      * Write what ran when to FILE, in the trace event format of Chrome: ticks
      * and waits of the loop, callbacks, slices of tasks, file operations in
      * flight. Open it in chrome://tracing or ui.perfetto.dev.
      */
     {"trace", "FILE", "AIOCTL_TRACE",
-     "write what ran when, for chrome://tracing or ui.perfetto.dev", true,
-     apply_trace},
+     "write what ran when, for ui.perfetto.dev", true, apply_trace},
     /**
      * Open a socket in `$XDG_RUNTIME_DIR` (or /tmp) on which `aioctl top` asks
      * what the program is doing. Only its owner may open it.
      */
     {"control", NULL, "AIOCTL_CONTROL",
-     "open a socket on which 'aioctl top PID' asks what goes on", true,
-     apply_control},
+     "open a socket, for 'aioctl top PID' to look on", true, apply_control},
     /**
      * Tell on standard error when a callback or a task holds the loop for
      * longer than that, in any thread with a loop: its name, where it was
@@ -249,8 +246,7 @@ const HostLongOption host_long_options[] = {
      * no.
      */
     {"slow", "SEC", "AIOCTL_SLOW",
-     "tell what holds the loop for longer, and where it stands", false,
-     apply_slow},
+     "tell what holds the loop for longer, and where", false, apply_slow},
     /**
      * Print the counters of the loop at the end, how long callbacks and tasks
      * held it and how late they were; in JSON on one line, times in

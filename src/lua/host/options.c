@@ -86,7 +86,9 @@ static bool parse_long(Host *host, int *i, bool dry_run)
     }
     if (option->value != NULL && !optional && value == NULL) {
         if (*i + 1 >= host->argc) {
-            return needs_argument(word);
+            report_message(HOST_NAME, "'%s' needs argument\n(%s: %s)", word,
+                           option->value, option->summary);
+            return false;
         }
         value = host->argv[++*i];
     }
