@@ -177,7 +177,7 @@ describe("aioctl policy-lab", function()
       refuses("number from 1", path, "--rounds", "0")
       refuses("10ms to 1h", path, "--seconds", "1ns")
       refuses("is no duration", path, "--seconds", "soon")
-      refuses("workload", "--json")
+      refuses("WORKLOAD", "--json")
     end)
   end)
 

@@ -22,18 +22,39 @@ local function load_argparse()
   os.exit(1)
 end
 
+-- What the usage line calls an argument.
+local function argument_name(argument)
+  local name = argument._argname
+  return type(name) == "table" and name[1] or name or argument._name
+end
+
 -- argparse does not say whose value a converter refuses.
-local function name_in_errors(option)
+local function name_in_errors(option, name)
   local convert = option._convert
   if type(convert) == "function" then
     option:convert(function(text)
       local value, message = convert(text)
       if value == nil then
-        return nil, ("%s: %s"):format(option._name, message)
+        return nil, ("%s: %s"):format(name, message)
       end
       return value
     end)
   end
+end
+
+-- argparse calls arguments by their keys, and does not say which it wants.
+local function explain(parser, message)
+  local names = {}
+  for i, argument in ipairs(parser._arguments) do
+    names[i] = argument_name(argument)
+    message = message:gsub("^(missing argument) '" .. argument._name .. "'$",
+      "%1 " .. names[i])
+  end
+  if message == "too many arguments" then
+    message = ("%s (%s expected)"):format(message,
+      names[1] and table.concat(names, " ") or "none")
+  end
+  return message
 end
 
 --- Converter: one of words.  With forceable, also a word with "!" at its end.
@@ -48,7 +69,7 @@ function options.choice(words, forceable)
     local near = suggest.nearest(plain, words)
     return nil, ("'%s' is none of %s%s"):format(text,
       table.concat(words, ", "),
-      near and (" (did you mean '%s'?)"):format(near) or "")
+      near and ("\nDid you mean '%s'?"):format(near) or "")
   end
 end
 
@@ -157,14 +178,18 @@ end
 function options.parse(name, args, own)
   local parser = options.parser(require("aio.commands." .. name), own)
   for _, option in ipairs(parser._options) do
-    name_in_errors(option)
+    name_in_errors(option, option._name)
+  end
+  for _, argument in ipairs(parser._arguments) do
+    name_in_errors(argument, argument_name(argument))
   end
   local ok, result = parser:pparse(args)
   if ok then
     return result
   end
   name = parser._name
-  io.stderr:write(("%s: %s\nTry '%s --help'.\n"):format(name, result, name))
+  io.stderr:write(("%s: %s\nTry '%s --help'.\n"):format(name,
+    explain(parser, result), name))
   os.exit(1)
 end
 

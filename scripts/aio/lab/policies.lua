@@ -46,8 +46,8 @@ function policies.find(name)
       :format(name)
   end
   local near = suggest.nearest(name, NAMES)
-  return nil, ("no policy '%s'%s; there are %s, and files that end in .lua")
-    :format(name, near and (" (did you mean '%s'?)"):format(near) or "",
+  return nil, ("no policy '%s'\n%sThere are %s, and files ending in .lua.")
+    :format(name, near and ("Did you mean '%s'?\n"):format(near) or "",
     table.concat(NAMES, ", "))
 end
 
