@@ -7,5 +7,6 @@ return {
       complete = "folder" },
     { "size", "SIZE", "bytes to copy", default = "256M",
       kind = { "size", 1 } },
+    "json",
   },
 }
