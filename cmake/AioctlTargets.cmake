@@ -10,10 +10,11 @@ elseif(AIOCTL_SANITIZE MATCHES "thread")
 else()
   set(AIOCTL_TEST_PREFIX "")
 endif()
+set(AIOCTL_LSAN_SUPPRESSIONS ${CMAKE_SOURCE_DIR}/spec/support/lsan.supp)
 set(AIOCTL_TEST_ENVIRONMENT
   "AIOCTL_BUILD=${CMAKE_BINARY_DIR}"
   "ASAN_OPTIONS=exitcode=99:detect_stack_use_after_return=0"
-  "LSAN_OPTIONS=print_suppressions=0:suppressions=${CMAKE_SOURCE_DIR}/spec/support/lsan.supp"
+  "LSAN_OPTIONS=print_suppressions=0:suppressions=${AIOCTL_LSAN_SUPPRESSIONS}"
   "UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1"
   "TSAN_OPTIONS=exitcode=66:second_deadlock_stack=1")
 set(AIOCTL_THREADED_CORE "^(stress_.*|.*thread.*|notify|coschedule|aio_wait|\

@@ -136,7 +136,7 @@ struct LuaTask {
 
     /* Kept from task to task, as vm is; see task_reset(). */
     lua_State *L;
-    TaskSlot slot;  /* of the thread, and of the handle while it lives */
+    TaskSlot slot; /* of the thread, and of the handle while it lives */
     QEMUTimer timer;
 };
 
