@@ -38,7 +38,7 @@ describe("./dev", function()
       assert.is_nil(seen[name])
       seen[name] = true
       assert.truthy(
-        ("build test cover docs lint root bench"):find(group, 1, true))
+        ("build test cover docs lint root view bench"):find(group, 1, true))
     end
     assert.is_true(seen["lua-busted"])
   end)
