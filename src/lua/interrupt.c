@@ -27,7 +27,9 @@ void vm_interrupt_deliver(LuaVM *vm)
         return;
     }
     for (LuaTask *t = vm->priv->live; t; t = t->next) {
-        task_request_cancel(t);
+        if (!t->root.threw) { /* else it is cleaning up: not once more */
+            task_request_cancel(t);
+        }
     }
     /* There may be no task at all, only armed handles: the loop ends, and
      * gives the tasks their time to unwind. */
@@ -76,7 +78,9 @@ static void interrupt_hook(lua_State *L, lua_Debug *ar)
         lua_sethook(L, NULL, 0, 0);
         return;
     }
-    if (!vm->callback && vm->current &&
+    /* Who was cancelled before may be cleaning up: it has until the deadline.
+     */
+    if (!vm->callback && vm->current && !vm->current->root.threw &&
         (vm->current == target(vm) || !target(vm))) {
         throw_here(L, vm);
     } else if (task_deadline(0) >= priv->spin_deadline) {
